@@ -56,8 +56,8 @@ public record Pose(
             worst = Math.max(worst, Math.abs(e));
         }
         if (worst > ORTHONORMAL_TOLERANCE) {
-            throw new IllegalArgumentException("rotation is off orthonormal by " + worst + "; at most "
-                    + ORTHONORMAL_TOLERANCE + " is allowed");
+            throw new IllegalArgumentException(
+                    "rotation is off orthonormal by " + worst + "; at most " + ORTHONORMAL_TOLERANCE + " is allowed");
         }
         double det = r00 * (r11 * r22 - r12 * r21) - r01 * (r10 * r22 - r12 * r20) + r02 * (r10 * r21 - r11 * r20);
         if (det < 0) {
