@@ -1,0 +1,13 @@
+package io.teleworld.runtime;
+
+/** The arithmetic that a program is compiled for. Inputs and outputs keep the graph's element types. */
+public enum Precision {
+    /** Everything in fp32. */
+    FP32,
+    /** Products and convolutions in fp16, statistics and softmax in fp32. */
+    FP16,
+    /** Products and convolutions in bf16, statistics, softmax and rotary arithmetic in fp32. */
+    BF16,
+    /** Linear layers with int8 weights (per output channel) and dynamically quantised int8 activations, the rest fp32. */
+    INT8_LINEAR
+}

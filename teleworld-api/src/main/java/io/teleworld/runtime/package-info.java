@@ -1,0 +1,5 @@
+/** The service provider interface of tensor runtimes. */
+@NullMarked
+package io.teleworld.runtime;
+
+import org.jspecify.annotations.NullMarked;

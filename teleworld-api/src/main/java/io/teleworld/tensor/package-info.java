@@ -1,0 +1,5 @@
+/** Element types and host tensors. */
+@NullMarked
+package io.teleworld.tensor;
+
+import org.jspecify.annotations.NullMarked;
