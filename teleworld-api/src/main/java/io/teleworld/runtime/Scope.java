@@ -2,10 +2,8 @@ package io.teleworld.runtime;
 
 import io.teleworld.error.ResourceClosedException;
 import java.util.ArrayList;
-import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -23,8 +21,7 @@ public final class Scope implements AutoCloseable {
 
     private final String name;
     private final @Nullable Scope parent;
-    private final Map<AutoCloseable, AutoCloseable> members = new IdentityHashMap<>();
-    private final Set<Identity> order = new LinkedHashSet<>();
+    private final Set<Identity> members = new LinkedHashSet<>();
     private boolean closed;
     private @Nullable Throwable closeSite;
 
@@ -63,9 +60,7 @@ public final class Scope implements AutoCloseable {
     public <T extends AutoCloseable> T adopt(T object) {
         synchronized (this) {
             if (!closed) {
-                if (members.put(object, object) == null) {
-                    order.add(new Identity(object));
-                }
+                members.add(new Identity(object));
                 return object;
             }
         }
@@ -94,20 +89,18 @@ public final class Scope implements AutoCloseable {
      * @throws IllegalArgumentException if this scope does not own it
      */
     public synchronized <T extends AutoCloseable> T release(T object) {
-        if (members.remove(object) == null) {
+        if (!members.remove(new Identity(object))) {
             throw new IllegalArgumentException("scope " + name + " does not own " + object);
         }
-        order.remove(new Identity(object));
         return object;
     }
 
     /** Closes an object that this scope owns before the scope ends; one that it does not own is left alone. */
     public void closeEarly(AutoCloseable object) {
         synchronized (this) {
-            if (members.remove(object) == null) {
+            if (!members.remove(new Identity(object))) {
                 return;
             }
-            order.remove(new Identity(object));
         }
         closeAll(List.of(object));
     }
@@ -134,9 +127,8 @@ public final class Scope implements AutoCloseable {
             }
             closed = true;
             closeSite = TRACK ? new Throwable("closed here") : null;
-            order.forEach(i -> newestFirst.add(0, i.object()));
+            members.forEach(i -> newestFirst.add(0, i.object()));
             members.clear();
-            order.clear();
         }
         Scope p = parent;
         if (p != null) {
@@ -146,9 +138,7 @@ public final class Scope implements AutoCloseable {
     }
 
     private synchronized void forget(Scope child) {
-        if (members.remove(child) != null) {
-            order.remove(new Identity(child));
-        }
+        members.remove(new Identity(child));
     }
 
     private synchronized ResourceClosedException closedException() {
