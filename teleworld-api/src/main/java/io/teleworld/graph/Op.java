@@ -384,6 +384,9 @@ public sealed interface Op {
                 int stride = strides.get(k);
                 i.check(stride >= 1, "strides must be at least 1");
                 if (span.isKnown()) {
+                    i.check(
+                            span.known() >= 0,
+                            "kernel reach " + reach + " exceeds the padded extent " + span.plus(reach));
                     out.add(Dim.of(span.known() / stride + 1));
                 } else {
                     i.check(

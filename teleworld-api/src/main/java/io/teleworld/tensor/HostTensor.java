@@ -95,11 +95,13 @@ public final class HostTensor implements Tensor {
 
     @Override
     public DType dtype() {
+        open();
         return dtype;
     }
 
     @Override
     public long[] shape() {
+        open();
         return shape.clone();
     }
 
@@ -115,7 +117,7 @@ public final class HostTensor implements Tensor {
 
     private ByteBuffer open() {
         if (closed) {
-            throw new ResourceClosedException(this.toString(), null);
+            throw new ResourceClosedException(toString(), null);
         }
         return buffer;
     }
