@@ -28,14 +28,17 @@ public class TeleWorldException extends RuntimeException {
     private final Category category;
     private final boolean retriable;
 
+    /** A failure that is not worth a retry. */
     public TeleWorldException(Category category, String message) {
         this(category, message, null, false);
     }
 
+    /** A failure that is not worth a retry, with what caused it. */
     public TeleWorldException(Category category, String message, @Nullable Throwable cause) {
         this(category, message, cause, false);
     }
 
+    /** A failure, with what caused it and whether the same call may succeed later. */
     public TeleWorldException(Category category, String message, @Nullable Throwable cause, boolean retriable) {
         super(message, cause);
         this.category = Objects.requireNonNull(category, "category");

@@ -17,6 +17,7 @@ public record Constant(HostTensor tensor) {
         }
     }
 
+    /** Element type and shape. */
     public TensorType type() {
         return new TensorType(tensor.dtype(), Shape.of(tensor.shape()));
     }

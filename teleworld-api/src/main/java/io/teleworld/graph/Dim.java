@@ -72,24 +72,29 @@ public final class Dim {
         return isKnown() && known() == n;
     }
 
+    /** The sum. */
     public Dim plus(Dim other) {
         SortedMap<String, Long> t = new TreeMap<>(terms);
         other.terms.forEach((m, c) -> addTerm(t, m, c));
         return new Dim(t);
     }
 
+    /** The sum with a known extent, which may be negative. */
     public Dim plus(long c) {
         return plus(constant(c));
     }
 
+    /** The difference. */
     public Dim minus(Dim other) {
         return plus(other.times(constant(-1)));
     }
 
+    /** The product with a known factor. */
     public Dim times(long c) {
         return times(constant(c));
     }
 
+    /** The product. */
     public Dim times(Dim other) {
         SortedMap<String, Long> t = new TreeMap<>();
         terms.forEach(

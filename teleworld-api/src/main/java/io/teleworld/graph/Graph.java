@@ -40,6 +40,7 @@ public final class Graph {
         this.outputs = Collections.unmodifiableMap(new LinkedHashMap<>(outputs));
     }
 
+    /** The name, for messages and exported files. */
     public String name() {
         return name;
     }

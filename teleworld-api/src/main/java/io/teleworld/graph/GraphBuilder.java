@@ -36,6 +36,7 @@ public final class GraphBuilder {
     private int serial;
     private boolean built;
 
+    /** Starts an empty graph of that name. */
     public GraphBuilder(String name) {
         this.name = name;
     }
@@ -195,110 +196,137 @@ public final class GraphBuilder {
 
     // ------------------------------------------------------------------------------------------ operators
 
+    /** −x, element by element. */
     public Value neg(Value x) {
         return one(new Op.Neg(), x);
     }
 
+    /** eˣ, element by element. */
     public Value exp(Value x) {
         return one(new Op.Exp(), x);
     }
 
+    /** √x, element by element. */
     public Value sqrt(Value x) {
         return one(new Op.Sqrt(), x);
     }
 
+    /** sin x, x in radians, element by element. */
     public Value sin(Value x) {
         return one(new Op.Sin(), x);
     }
 
+    /** cos x, x in radians, element by element. */
     public Value cos(Value x) {
         return one(new Op.Cos(), x);
     }
 
+    /** tanh x, element by element. */
     public Value tanh(Value x) {
         return one(new Op.Tanh(), x);
     }
 
+    /** 1/(1+e⁻ˣ), element by element. */
     public Value sigmoid(Value x) {
         return one(new Op.Sigmoid(), x);
     }
 
+    /** ln(1+eˣ), element by element. */
     public Value softplus(Value x) {
         return one(new Op.Softplus(), x);
     }
 
+    /** max(x, 0), element by element. */
     public Value relu(Value x) {
         return one(new Op.Relu(), x);
     }
 
+    /** GELU in its tanh approximation. */
     public Value geluTanh(Value x) {
         return one(new Op.Gelu(true), x);
     }
 
+    /** GELU by the error function. */
     public Value gelu(Value x) {
         return one(new Op.Gelu(false), x);
     }
 
+    /** x·sigmoid(x). */
     public Value silu(Value x) {
         return one(new Op.Silu(), x);
     }
 
+    /** x limited to [min, max]. */
     public Value clip(Value x, double min, double max) {
         return one(new Op.Clip(min, max), x);
     }
 
+    /** x in another element type; x itself if it has that type. */
     public Value cast(Value x, DType to) {
         return x.dtype() == to ? x : one(new Op.Cast(to), x);
     }
 
+    /** a + b, broadcast. */
     public Value add(Value a, Value b) {
         return one(new Op.Add(), a, b);
     }
 
+    /** a − b, broadcast. */
     public Value sub(Value a, Value b) {
         return one(new Op.Sub(), a, b);
     }
 
+    /** a·b, broadcast. */
     public Value mul(Value a, Value b) {
         return one(new Op.Mul(), a, b);
     }
 
+    /** a/b, broadcast. */
     public Value div(Value a, Value b) {
         return one(new Op.Div(), a, b);
     }
 
+    /** The larger of a and b, broadcast. */
     public Value max(Value a, Value b) {
         return one(new Op.Max(), a, b);
     }
 
+    /** a where the BOOL condition holds, b elsewhere, all broadcast. */
     public Value where(Value condition, Value a, Value b) {
         return one(new Op.Where(), condition, a, b);
     }
 
+    /** Sum over axes. */
     public Value reduceSum(Value x, boolean keepDims, Integer... axes) {
         return one(new Op.ReduceSum(List.of(axes), keepDims), x);
     }
 
+    /** Mean over axes. */
     public Value reduceMean(Value x, boolean keepDims, Integer... axes) {
         return one(new Op.ReduceMean(List.of(axes), keepDims), x);
     }
 
+    /** Softmax over one axis. */
     public Value softmax(Value x, int axis) {
         return one(new Op.Softmax(axis), x);
     }
 
+    /** Layer normalisation over the last axis; see {@link Op.LayerNormalization}. */
     public Value layerNorm(Value x, Value scale, @Nullable Value bias, double epsilon) {
         return optional(new Op.LayerNormalization(epsilon), x, scale, bias);
     }
 
+    /** RMS normalisation over the last axis; see {@link Op.RMSNormalization}. */
     public Value rmsNorm(Value x, Value scale, double epsilon) {
         return one(new Op.RMSNormalization(epsilon), x, scale);
     }
 
+    /** Group normalisation over channel groups; see {@link Op.GroupNormalization}. */
     public Value groupNorm(Value x, Value scale, Value bias, int groups, double epsilon) {
         return one(new Op.GroupNormalization(groups, epsilon), x, scale, bias);
     }
 
+    /** Matrix product of the last two axes, leading axes broadcast. */
     public Value matMul(Value a, Value b) {
         return one(new Op.MatMul(), a, b);
     }
@@ -331,74 +359,92 @@ public final class GraphBuilder {
         return mask == null ? one(op, q, k, v) : one(op, q, k, v, mask);
     }
 
+    /** Rotary position embedding; see {@link Op.RotaryEmbedding}. */
     public Value rotary(Value x, Value cos, Value sin, int heads) {
         return one(new Op.RotaryEmbedding(heads), x, cos, sin);
     }
 
+    /** RMS normalisation, then rotary position embedding; see {@link Op.NormedRotary}. */
     public Value normedRotary(Value x, Value scale, Value cos, Value sin, int heads, double epsilon) {
         return one(new Op.NormedRotary(heads, epsilon), x, scale, cos, sin);
     }
 
+    /** LN(x)·(1+scale) + shift; see {@link Op.ModulatedLayerNorm}. */
     public Value modulatedLayerNorm(Value x, Value shift, Value scale, double epsilon) {
         return one(new Op.ModulatedLayerNorm(epsilon), x, shift, scale);
     }
 
+    /** x + y·gate; see {@link Op.GatedResidual}. */
     public Value gatedResidual(Value x, Value y, Value gate) {
         return one(new Op.GatedResidual(), x, y, gate);
     }
 
+    /** The same elements in another shape; x itself if it has that shape. */
     public Value reshape(Value x, Shape shape) {
         return x.shape().equals(shape) ? x : one(new Op.Reshape(shape), x);
     }
 
+    /** The same elements in another shape; x itself if it has that shape. */
     public Value reshape(Value x, Dim... dims) {
         return reshape(x, Shape.of(dims));
     }
 
+    /** The axes in another order; see {@link Op.Transpose}. */
     public Value transpose(Value x, Integer... permutation) {
         return one(new Op.Transpose(List.of(permutation)), x);
     }
 
+    /** The parts one behind another along an axis. */
     public Value concat(int axis, Value... parts) {
         return one(new Op.Concat(axis), parts);
     }
 
+    /** The parts one behind another along an axis. */
     public Value concat(int axis, List<Value> parts) {
         return apply(new Op.Concat(axis), parts).get(0);
     }
 
+    /** Consecutive parts along an axis, with these sizes. */
     public List<Value> split(Value x, int axis, Long... sizes) {
         return apply(new Op.Split(axis, List.of(sizes)), List.of(x));
     }
 
+    /** A run of one axis; see {@link Op.Slice} for negative bounds. */
     public Value slice(Value x, int axis, long start, long end) {
         return one(new Op.Slice(axis, start, end), x);
     }
 
+    /** The entries of one axis that the I64 indices name; see {@link Op.Gather}. */
     public Value gather(Value data, Value indices, int axis) {
         return one(new Op.Gather(axis), data, indices);
     }
 
+    /** x repeated to a larger shape by broadcasting; x itself if it has that shape. */
     public Value expand(Value x, Shape shape) {
         return x.shape().equals(shape) ? x : one(new Op.Expand(shape), x);
     }
 
+    /** x with a border; see {@link Op.Pad} for the order of the pads. */
     public Value pad(Value x, Op.PadMode mode, Integer... pads) {
         return one(new Op.Pad(List.of(pads), mode), x);
     }
 
+    /** The last two axes enlarged by a whole factor. */
     public Value resize(Value x, int scale, Op.ResizeMode mode) {
         return one(new Op.Resize(scale, scale, mode), x);
     }
 
+    /** Channels to blocks of pixels; see {@link Op.DepthToSpace}. */
     public Value depthToSpace(Value x, int blocksize) {
         return one(new Op.DepthToSpace(blocksize), x);
     }
 
+    /** The content of a state at the start of the run; declares it. */
     public Value readState(State state) {
         return one(new Op.ReadState(state));
     }
 
+    /** What a state holds after the run; declares it. At most once per state. */
     public void writeState(State state, Value value) {
         apply(new Op.WriteState(state), List.of(value));
     }

@@ -10,10 +10,12 @@ public final class GraphException extends IllegalArgumentException {
 
     private static final long serialVersionUID = 1L;
 
+    /** An operator whose inputs break a rule. */
     public GraphException(Op op, List<TensorType> inputs, String rule) {
         super(op.name() + inputs + ": " + rule + " (" + op + ")");
     }
 
+    /** A graph that breaks a rule of its own, such as a name used twice. */
     public GraphException(String message) {
         super(message);
     }

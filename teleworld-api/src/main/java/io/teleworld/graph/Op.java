@@ -156,7 +156,7 @@ public sealed interface Op {
     /** a = b, with NumPy broadcasting, as BOOL (ONNX Equal). */
     record Equal() implements Comparison {}
 
-    /** a < b, with NumPy broadcasting, as BOOL (ONNX Less). */
+    /** a &lt; b, with NumPy broadcasting, as BOOL (ONNX Less). */
     record Less() implements Comparison {}
 
     /** a > b, with NumPy broadcasting, as BOOL (ONNX Greater). */
@@ -190,8 +190,10 @@ public sealed interface Op {
 
     /** One float input reduced over axes. */
     sealed interface Reduction extends Op {
+        /** The reduced axes; negative ones count from the end. */
         List<Integer> axes();
 
+        /** Whether a reduced axis stays, with extent 1. */
         boolean keepDims();
 
         @Override

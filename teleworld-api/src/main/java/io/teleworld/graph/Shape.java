@@ -19,14 +19,17 @@ public record Shape(List<Dim> dims) {
         dims = List.copyOf(dims);
     }
 
+    /** A shape of known extents, outermost first; each at least 0. */
     public static Shape of(long... extents) {
         return new Shape(Arrays.stream(extents).mapToObj(Dim::of).toList());
     }
 
+    /** A shape of these extents, outermost first. */
     public static Shape of(Dim... dims) {
         return new Shape(Arrays.asList(dims));
     }
 
+    /** The number of axes; 0 for a scalar. */
     public int rank() {
         return dims.size();
     }
@@ -56,6 +59,7 @@ public record Shape(List<Dim> dims) {
         return new Shape(d);
     }
 
+    /** Whether no extent has a symbol. */
     public boolean isKnown() {
         return dims.stream().allMatch(Dim::isKnown);
     }

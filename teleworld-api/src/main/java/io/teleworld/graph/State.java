@@ -12,6 +12,7 @@ public sealed interface State {
     /** The name, unique within its graph. */
     String name();
 
+    /** The element type. */
     DType dtype();
 
     /**

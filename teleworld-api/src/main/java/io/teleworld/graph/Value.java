@@ -20,14 +20,17 @@ public final class Value {
         return name;
     }
 
+    /** Element type and shape. */
     public TensorType type() {
         return type;
     }
 
+    /** The element type. */
     public io.teleworld.tensor.DType dtype() {
         return type.dtype();
     }
 
+    /** The shape. */
     public Shape shape() {
         return type.shape();
     }

@@ -10,6 +10,7 @@ import java.util.Map;
  */
 public interface Program extends AutoCloseable {
 
+    /** The graph that it was compiled from. */
     Graph graph();
 
     /** A state with zero registers and empty frame caches, owned by {@code scope}. */

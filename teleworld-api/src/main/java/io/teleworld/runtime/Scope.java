@@ -110,10 +110,12 @@ public final class Scope implements AutoCloseable {
         return members.size();
     }
 
+    /** Whether {@link #close} has begun. */
     public synchronized boolean isClosed() {
         return closed;
     }
 
+    /** The name that its messages use. */
     public String name() {
         return name;
     }

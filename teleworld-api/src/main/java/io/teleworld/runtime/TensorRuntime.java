@@ -23,6 +23,7 @@ public interface TensorRuntime extends AutoCloseable {
     /** The arithmetics that {@link #compile} accepts. */
     Set<Precision> precisions();
 
+    /** What the runtime holds at this moment. */
     MemoryFigures memory();
 
     /**
