@@ -53,7 +53,7 @@ class ArchitectureTest {
         classes()
                 .that(in(API))
                 .should()
-                .onlyDependOnClassesThat(in(API).or(resideInAnyPackage("java..", "org.jspecify..")))
+                .onlyDependOnClassesThat(in(API).or(resideInAnyPackage("java..", "javax.imageio..", "org.jspecify..")))
                 .check(CLASSES);
     }
 
