@@ -1,0 +1,343 @@
+package io.teleworld.core.generate;
+
+import io.teleworld.GenerationStage;
+import io.teleworld.GuidanceFrame;
+import io.teleworld.GuidanceLatent;
+import io.teleworld.LatentFrame;
+import io.teleworld.RgbImage;
+import io.teleworld.SegmentPlan;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * The one place that says how a segment becomes tokens of the video transformer; generation and training both use it.
+ *
+ * <p>A segment of N latent frames is a list of {@linkplain Pass passes}. Each pass is a run of the transformer over some
+ * frames; it sees itself (in both directions) and the cached frames that it names, and may put its own keys and values
+ * into the cache:
+ *
+ * <ol>
+ *   <li>GIVEN: the given clean frames at t = 0, seeing nothing else.
+ *   <li>for each stage GUIDANCE: the guidance of its frames at t = 0, seeing nothing else (with
+ *       {@link GuidanceConfig.Layout#PREFIX} one such pass for all N frames before the first stage).
+ *   <li>for each stage NOISY: its frames at the noise level being denoised, seeing the clean frames that its plan makes
+ *       visible and its guidance. Nothing is cached.
+ *   <li>for each stage CLEAN: its finished frames at t = 0, seeing the same; written to the cache. Left out where no
+ *       later stage sees any of them.
+ * </ol>
+ *
+ * <p>Cache ids: target frame f (from 1) has id f, its guidance N+f. Temporal rope positions: target frame f has f−1, its
+ * guidance f−1+{@code ropeOffset}. Channels: C latent ones as the autoencoder normalises them, then the mask channels:
+ * −1 in target frames; in guidance, channel C is the known fraction and channel C+1 the dynamic fraction.
+ *
+ * <p>Immutable.
+ *
+ * @see <a href="https://arxiv.org/abs/2508.03334">MMPL, for visibility by group</a>
+ */
+public final class SegmentLayout {
+
+    /** What all mask channels of target frames hold. */
+    public static final float TARGET_MASK = -1;
+
+    /** What the holes of a guidance picture hold, in the range [−1, 1] of the autoencoder: mid-grey. */
+    public static final float HOLE_VALUE = 0;
+
+    /** What a pass is for. */
+    public enum PassKind {
+        /** Given clean frames. */
+        GIVEN,
+        /** Guidance. */
+        GUIDANCE,
+        /** Frames being denoised. */
+        NOISY,
+        /** Finished frames. */
+        CLEAN
+    }
+
+    /**
+     * A run of the transformer.
+     *
+     * @param kind what it is for
+     * @param stage index of its stage in the plan, or −1 for the given frames and the guidance of a whole segment
+     * @param frames its 1-based frames
+     * @param positions temporal rope position of each frame
+     * @param visible ids of the cached frames that it sees beside its own
+     * @param ids the cache ids of its own frames; also those of a NOISY pass, which writes nothing
+     */
+    public record Pass(
+            PassKind kind,
+            int stage,
+            List<Integer> frames,
+            List<Integer> positions,
+            List<Integer> visible,
+            List<Integer> ids) {
+
+        public Pass {
+            frames = List.copyOf(frames);
+            positions = List.copyOf(positions);
+            visible = List.copyOf(visible);
+            ids = List.copyOf(ids);
+        }
+
+        /** Whether its keys and values stay in the cache. */
+        public boolean written() {
+            return kind != PassKind.NOISY;
+        }
+    }
+
+    private final SegmentPlan plan;
+    private final GuidanceConfig config;
+    private final boolean guided;
+    private final List<Pass> passes;
+
+    /**
+     * Lays out a segment.
+     *
+     * @param guided whether there is guidance; without it no guidance is seen
+     */
+    public SegmentLayout(SegmentPlan plan, GuidanceConfig config, boolean guided) {
+        this.plan = plan;
+        this.config = config;
+        this.guided = guided;
+        List<Pass> all = new ArrayList<>();
+        all.add(pass(PassKind.GIVEN, -1, plan.given(), List.of()));
+        List<Integer> everyFrame = new ArrayList<>();
+        for (int f = 1; f <= plan.length(); f++) {
+            everyFrame.add(f);
+        }
+        boolean prefix = config.layout() == GuidanceConfig.Layout.PREFIX;
+        if (guided && prefix) {
+            all.add(pass(PassKind.GUIDANCE, -1, everyFrame, List.of()));
+        }
+        for (int s = 0; s < plan.stages().size(); s++) {
+            GenerationStage stage = plan.stages().get(s);
+            List<Integer> seen = new ArrayList<>(stage.visible());
+            if (guided) {
+                if (!prefix) {
+                    all.add(pass(PassKind.GUIDANCE, s, stage.frames(), List.of()));
+                }
+                (prefix ? everyFrame : stage.frames()).forEach(f -> seen.add(guidanceId(f)));
+            }
+            all.add(pass(PassKind.NOISY, s, stage.frames(), seen));
+            if (isSeenLater(s)) {
+                all.add(pass(PassKind.CLEAN, s, stage.frames(), seen));
+            }
+        }
+        this.passes = List.copyOf(all);
+    }
+
+    private Pass pass(PassKind kind, int stage, List<Integer> frames, List<Integer> visible) {
+        boolean guidance = kind == PassKind.GUIDANCE;
+        List<Integer> positions = new ArrayList<>();
+        List<Integer> ids = new ArrayList<>();
+        for (int f : frames) {
+            positions.add(guidance ? f - 1 + config.ropeOffset() : f - 1);
+            ids.add(guidance ? guidanceId(f) : f);
+        }
+        return new Pass(kind, stage, frames, positions, visible, ids);
+    }
+
+    private boolean isSeenLater(int stage) {
+        Set<Integer> made = new HashSet<>(plan.stages().get(stage).frames());
+        for (int s = stage + 1; s < plan.stages().size(); s++) {
+            for (int f : plan.stages().get(s).visible()) {
+                if (made.contains(f)) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    /** The cache id of the guidance of a 1-based frame. */
+    public int guidanceId(int frame) {
+        return plan.length() + frame;
+    }
+
+    /** The plan that is laid out. */
+    public SegmentPlan plan() {
+        return plan;
+    }
+
+    /** Whether there is guidance. */
+    public boolean guided() {
+        return guided;
+    }
+
+    /** All passes in the order in which generation runs them (a NOISY pass once per step). */
+    public List<Pass> passes() {
+        return passes;
+    }
+
+    /** The passes before the first stage. */
+    public List<Pass> opening() {
+        return passesOf(-1);
+    }
+
+    /** The passes of a stage, in order. */
+    public List<Pass> passesOf(int stage) {
+        return passes.stream().filter(p -> p.stage() == stage).toList();
+    }
+
+    /** The most frames that the cache holds at once. */
+    public static int cacheCapacity(SegmentPlan plan, GuidanceConfig config) {
+        Set<Integer> written = new HashSet<>();
+        for (Pass p : new SegmentLayout(plan, config, true).passes()) {
+            if (p.written()) {
+                written.addAll(p.ids());
+            }
+        }
+        return written.size();
+    }
+
+    /**
+     * A frame of the sequence in which training runs all passes at once.
+     *
+     * @param pass index into {@link #passes()}
+     * @param kind of its pass
+     * @param frame 1-based
+     * @param position temporal rope position
+     */
+    public record SequenceFrame(int pass, PassKind kind, int frame, int position) {}
+
+    /** All frames of all passes, pass by pass: the order of frames when training runs them in one sequence. */
+    public List<SequenceFrame> sequence() {
+        List<SequenceFrame> all = new ArrayList<>();
+        for (int p = 0; p < passes.size(); p++) {
+            Pass pass = passes.get(p);
+            for (int i = 0; i < pass.frames().size(); i++) {
+                all.add(new SequenceFrame(
+                        p, pass.kind(), pass.frames().get(i), pass.positions().get(i)));
+            }
+        }
+        return all;
+    }
+
+    /**
+     * Which frames of {@link #sequence()} attend to which: [query][key]. Running the sequence in one go under this mask
+     * equals running the passes one after the other with a cache.
+     */
+    public boolean[][] attentionMask() {
+        List<SequenceFrame> frames = sequence();
+        boolean[][] mask = new boolean[frames.size()][frames.size()];
+        for (int q = 0; q < mask.length; q++) {
+            SequenceFrame query = frames.get(q);
+            Set<Integer> visible = new HashSet<>(passes.get(query.pass()).visible());
+            for (int k = 0; k < mask.length; k++) {
+                SequenceFrame key = frames.get(k);
+                int id = key.kind() == PassKind.GUIDANCE ? guidanceId(key.frame()) : key.frame();
+                boolean cached = key.kind() != PassKind.NOISY && key.pass() < query.pass() && visible.contains(id);
+                mask[q][k] = query.pass() == key.pass() || cached;
+            }
+        }
+        return mask;
+    }
+
+    /** Writes a target frame, noisy or clean, as the transformer's input [C+mask channels, h, w] at {@code offset}. */
+    public static void writeTarget(LatentFrame frame, GuidanceConfig config, float[] out, int offset) {
+        System.arraycopy(frame.values(), 0, out, offset, frame.size());
+        int from = offset + frame.size();
+        java.util.Arrays.fill(out, from, from + config.maskChannels() * frame.height() * frame.width(), TARGET_MASK);
+    }
+
+    /** Writes a guidance frame as the transformer's input [C+mask channels, h, w] at {@code offset}. */
+    public static void writeGuidance(GuidanceLatent frame, GuidanceConfig config, float[] out, int offset) {
+        LatentFrame latent = frame.latent();
+        System.arraycopy(latent.values(), 0, out, offset, latent.size());
+        int at = offset + latent.size();
+        int area = latent.height() * latent.width();
+        if (config.maskChannels() >= 1) {
+            System.arraycopy(frame.known(), 0, out, at, area);
+        }
+        if (config.maskChannels() >= 2) {
+            System.arraycopy(frame.dynamic(), 0, out, at + area, area);
+        }
+    }
+
+    /** Writes a picture as the autoencoder sees it: [3, H, W] at {@code offset}, value 2·byte/255 − 1. */
+    public static void writePixels(RgbImage image, float[] out, int offset) {
+        int n = image.width() * image.height();
+        byte[] rgb = image.rgb();
+        for (int i = 0; i < n; i++) {
+            for (int c = 0; c < 3; c++) {
+                out[offset + c * n + i] = (rgb[3 * i + c] & 0xff) * (2f / 255) - 1;
+            }
+        }
+    }
+
+    /** Writes a guidance picture as the autoencoder sees it: as {@link #writePixels}, with holes at mid-grey 0. */
+    public static void writeGuidancePixels(GuidanceFrame frame, float[] out, int offset) {
+        writePixels(frame.image(), out, offset);
+        byte[] layers = frame.layers();
+        for (int i = 0; i < layers.length; i++) {
+            if (layers[i] == GuidanceFrame.HOLE) {
+                for (int c = 0; c < 3; c++) {
+                    out[offset + c * layers.length + i] = HOLE_VALUE;
+                }
+            }
+        }
+    }
+
+    /**
+     * A mask at latent resolution: the mean, over the pixel frames that latent frame {@code latent} holds (1 or 4) and
+     * over each square of {@code block}×{@code block} pixels, of 1 where the layer counts and 0 elsewhere.
+     *
+     * @param frames the segment's guidance, pixel frame 0 first
+     * @param latent 1-based latent frame
+     * @param block pixels per latent cell, which divides width and height
+     * @param dynamicOnly whether only {@link GuidanceFrame#DYNAMIC} counts; otherwise everything but holes
+     * @return h·w values in [0, 1]
+     */
+    public static float[] latentMask(List<GuidanceFrame> frames, int latent, int block, boolean dynamicOnly) {
+        int first = SegmentPlan.firstPixelFrame(latent);
+        int last = SegmentPlan.lastPixelFrame(latent);
+        int width = frames.get(first).image().width();
+        int height = frames.get(first).image().height();
+        if (width % block != 0 || height % block != 0) {
+            throw new IllegalArgumentException(
+                    "guidance is " + width + "×" + height + " pixels; both must be multiples of " + block);
+        }
+        int w = width / block;
+        int[] counts = new int[w * (height / block)];
+        for (int f = first; f <= last; f++) {
+            byte[] layers = frames.get(f).layers();
+            for (int y = 0; y < height; y++) {
+                for (int x = 0; x < width; x++) {
+                    byte layer = layers[y * width + x];
+                    if (dynamicOnly ? layer == GuidanceFrame.DYNAMIC : layer != GuidanceFrame.HOLE) {
+                        counts[y / block * w + x / block]++;
+                    }
+                }
+            }
+        }
+        float[] mask = new float[counts.length];
+        float scale = 1f / ((last - first + 1) * block * block);
+        for (int i = 0; i < mask.length; i++) {
+            mask[i] = counts[i] * scale;
+        }
+        return mask;
+    }
+
+    /**
+     * Joins encoded guidance and its masks.
+     *
+     * @param frames the segment's guidance, 4N−3 pixel frames
+     * @param latents their encoding by a fresh streaming encoder, N latent frames
+     */
+    public static List<GuidanceLatent> guidanceLatents(List<GuidanceFrame> frames, List<LatentFrame> latents) {
+        int expected = SegmentPlan.lastPixelFrame(latents.size()) + 1;
+        if (frames.size() != expected) {
+            throw new IllegalArgumentException("guidance has " + frames.size() + " pixel frames; " + latents.size()
+                    + " latent frames need " + expected);
+        }
+        int block = frames.get(0).image().width() / latents.get(0).width();
+        List<GuidanceLatent> all = new ArrayList<>();
+        for (int f = 1; f <= latents.size(); f++) {
+            all.add(new GuidanceLatent(
+                    latents.get(f - 1), latentMask(frames, f, block, false), latentMask(frames, f, block, true)));
+        }
+        return all;
+    }
+}
