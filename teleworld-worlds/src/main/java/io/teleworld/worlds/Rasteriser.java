@@ -438,11 +438,24 @@ final class Rasteriser {
             double wx = camX + z * (r00 * ax + r01 * ay + r02);
             double wy = camY + z * (r10 * ax + r11 * ay + r12);
             double wz = camZ + z * (r20 * ax + r21 * ay + r22);
+            double nx = s.nx;
+            double ny = s.ny;
+            double nz = s.nz;
+            double[] round = s.roundCentre;
+            if (round != null) {
+                nx = wx - round[0];
+                ny = wy - round[1];
+                nz = wz - round[2];
+                double norm = 1 / Math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12);
+                nx *= norm;
+                ny *= norm;
+                nz *= norm;
+            }
             for (Light l : lights) {
                 double dx = l.x() - wx;
                 double dy = l.y() - wy;
                 double dz = l.z() - wz;
-                double dot = s.nx * dx + s.ny * dy + s.nz * dz;
+                double dot = nx * dx + ny * dy + nz * dz;
                 if (dot > 0) {
                     double d2 = dx * dx + dy * dy + dz * dz + 1;
                     float e = (float) (dot / Math.sqrt(d2) / (1 + d2 / (l.radius() * l.radius())));
