@@ -1,0 +1,5 @@
+/** Optimisers, schedules, averages and resumable checkpoints. */
+@NullMarked
+package io.teleworld.training.optim;
+
+import org.jspecify.annotations.NullMarked;
