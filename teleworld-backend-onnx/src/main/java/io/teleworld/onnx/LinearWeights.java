@@ -1,0 +1,97 @@
+package io.teleworld.onnx;
+
+import io.teleworld.error.TeleWorldException;
+import io.teleworld.tensor.FloatFormats;
+import io.teleworld.tensor.HostTensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.ShortBuffer;
+import java.util.function.IntToDoubleFunction;
+
+/** Turns weights into the layouts and element types of the kernels. Stateless. */
+final class LinearWeights {
+
+    private static final float INT8_MAX = 127f;
+
+    private LinearWeights() {}
+
+    /**
+     * A weight of a linear layer in int8, symmetric, one scale per output channel.
+     *
+     * @param weight [in,out]
+     * @param scales [out], F32
+     */
+    record Quantised(ByteBuffer weight, ByteBuffer scales) {}
+
+    /** The elements as F32. */
+    static ByteBuffer toF32(HostTensor t) {
+        ByteBuffer source = t.hostBuffer();
+        switch (t.dtype()) {
+            case F32 -> {
+                return source;
+            }
+            case F16, BF16 -> {
+                int n = Math.toIntExact(t.elementCount());
+                ByteBuffer out = allocate(4L * n);
+                FloatBuffer floats = out.asFloatBuffer();
+                IntToDoubleFunction element = reader(t);
+                for (int i = 0; i < n; i++) {
+                    floats.put((float) element.applyAsDouble(i));
+                }
+                return out;
+            }
+            default ->
+                throw new TeleWorldException(
+                        TeleWorldException.Category.BACKEND, "runtime onnx cannot take weights of " + t.dtype());
+        }
+    }
+
+    /** A weight [out,in] as F32 [in,out], so that the product needs no transposition. */
+    static ByteBuffer transposed(HostTensor t) {
+        int rows = Math.toIntExact(t.shape()[0]);
+        int columns = Math.toIntExact(t.shape()[1]);
+        ByteBuffer out = allocate(4L * rows * columns);
+        FloatBuffer floats = out.asFloatBuffer();
+        FloatBuffer in = toF32(t).asFloatBuffer();
+        for (int r = 0; r < rows; r++) {
+            for (int c = 0; c < columns; c++) {
+                floats.put(c * rows + r, in.get(r * columns + c));
+            }
+        }
+        return out;
+    }
+
+    /** A weight [out,in] rounded to 255 steps per output channel: q = round(w/s), s = max|w|/127. */
+    static Quantised quantised(HostTensor t) {
+        int rows = Math.toIntExact(t.shape()[0]);
+        int columns = Math.toIntExact(t.shape()[1]);
+        FloatBuffer in = toF32(t).asFloatBuffer();
+        ByteBuffer weight = allocate((long) rows * columns);
+        ByteBuffer scales = allocate(4L * rows);
+        for (int r = 0; r < rows; r++) {
+            float largest = 0;
+            for (int c = 0; c < columns; c++) {
+                largest = Math.max(largest, Math.abs(in.get(r * columns + c)));
+            }
+            float scale = largest == 0 ? 1 : largest / INT8_MAX;
+            scales.putFloat(4 * r, scale);
+            for (int c = 0; c < columns; c++) {
+                weight.put(c * rows + r, (byte) Math.rint(in.get(r * columns + c) / scale));
+            }
+        }
+        return new Quantised(weight, scales);
+    }
+
+    private static IntToDoubleFunction reader(HostTensor t) {
+        ShortBuffer s = t.hostBuffer().asShortBuffer();
+        return switch (t.dtype()) {
+            case F16 -> i -> FloatFormats.f16ToFloat(s.get(i));
+            default -> i -> FloatFormats.bf16ToFloat(s.get(i));
+        };
+    }
+
+    private static ByteBuffer allocate(long bytes) {
+        return ByteBuffer.allocate(Math.toIntExact(bytes)).order(ByteOrder.LITTLE_ENDIAN);
+    }
+}
