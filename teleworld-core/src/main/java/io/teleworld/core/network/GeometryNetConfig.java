@@ -36,7 +36,7 @@ public record GeometryNetConfig(
 
     /** The shipped size. */
     public static GeometryNetConfig nano() {
-        return new GeometryNetConfig(5, 2, List.of(24, 48, 96, 128), List.of(1, 2, 2, 1), 8);
+        return new GeometryNetConfig(5, 2, List.of(32, 48, 96, 128), List.of(1, 1, 2, 1), 8);
     }
 
     /** Heights and widths of pictures must be multiples of this. */

@@ -24,13 +24,8 @@ import org.jspecify.annotations.Nullable;
  * @param ropeMaxSeqLen temporal positions lie below this
  * @param posEmbedSeqLen image tokens with a position embedding (first and last frame); null for none
  * @param textLen text tokens per run
- * @param maskChannels how many of {@code inChannels}, behind the latent's, describe guidance: 0 as in the paper; with 2
- *     the first tells how much of the cell the 4D memory covers, in [0,1] and 0 in target frames, the second is 1 in
- *     guidance frames and 0 in target frames
- * @param guidanceOrder whether guidance stands before or behind its targets in a joint run
- * @param guidanceRopeOffset what is added to a frame's temporal position for its guidance: 0 aligns the two
- * @param guidanceTimestepMode which timestep guidance has
- * @param guidanceAttendsTarget whether guidance sees its targets; if not, its keys and values can be cached
+ * @param maskChannels how many of {@code inChannels}, behind the latent's, say what the 4D memory knows: 0 as in the
+ *     paper, 2 in the shipped model (see {@link io.teleworld.core.generate.SegmentLayout})
  */
 public record VideoTransformerConfig(
         List<Integer> patchSize,
@@ -50,28 +45,10 @@ public record VideoTransformerConfig(
         int ropeMaxSeqLen,
         @Nullable Integer posEmbedSeqLen,
         int textLen,
-        int maskChannels,
-        GuidanceOrder guidanceOrder,
-        int guidanceRopeOffset,
-        GuidanceTimestep guidanceTimestepMode,
-        boolean guidanceAttendsTarget) {
+        int maskChannels) {
 
     /** The only supported normalisation of queries and keys. */
     public static final String RMS_ACROSS_HEADS = "rms_norm_across_heads";
-
-    /** Where guidance frames stand. */
-    public enum GuidanceOrder {
-        SOURCE_FIRST,
-        TARGET_FIRST
-    }
-
-    /** Which timestep guidance frames have. */
-    public enum GuidanceTimestep {
-        /** Zero, as clean frames. */
-        CLEAN,
-        /** That of their targets. */
-        SAME
-    }
 
     public VideoTransformerConfig {
         patchSize = List.copyOf(patchSize);
@@ -162,11 +139,7 @@ public record VideoTransformerConfig(
                 1024,
                 null,
                 textLen,
-                maskChannels,
-                GuidanceOrder.SOURCE_FIRST,
-                0,
-                GuidanceTimestep.CLEAN,
-                false);
+                maskChannels);
     }
 
     /** The model width d: heads times head width. */
