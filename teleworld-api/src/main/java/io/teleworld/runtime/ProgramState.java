@@ -9,7 +9,11 @@ import java.util.List;
  */
 public interface ProgramState extends AutoCloseable {
 
-    /** The frame ids that a cache group holds, in the order in which they were first written. */
+    /**
+     * The frame ids that a cache group holds, in the order in which they were first written.
+     *
+     * @throws IllegalArgumentException if the graph has no such group
+     */
     List<Integer> frames(String group);
 
     /** Forgets everything: registers become zero, caches empty. */

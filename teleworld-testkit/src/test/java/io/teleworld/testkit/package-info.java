@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.testkit;
+
+import org.jspecify.annotations.NullMarked;
