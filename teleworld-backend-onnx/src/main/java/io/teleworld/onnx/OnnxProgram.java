@@ -15,7 +15,9 @@ import io.teleworld.runtime.Scope;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.Tensor;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -126,6 +128,7 @@ final class OnnxProgram implements Program {
         private final Map<String, OnnxTensor> fed = new LinkedHashMap<>();
         private final Map<String, OnnxTensor> pinned = new LinkedHashMap<>();
         private final Map<String, PooledTensor> unclaimed = new LinkedHashMap<>();
+        private final List<ByteBuffer> scratch = new ArrayList<>();
 
         Run(Map<String, Long> symbols) {
             this.symbols = symbols;
@@ -164,6 +167,13 @@ final class OnnxProgram implements Program {
             pinned.put(onnx, wrap(dtype, buffer, shape));
         }
 
+        /** A buffer that lasts as long as this run. */
+        ByteBuffer scratch(long bytes) {
+            ByteBuffer b = runtime.pool().acquire(bytes);
+            scratch.add(b);
+            return b;
+        }
+
         private OnnxTensor wrap(DType dtype, ByteBuffer buffer, long... shape) {
             return OnnxErrors.call(
                     "wrapping a tensor of graph " + graph.name(),
@@ -184,6 +194,7 @@ final class OnnxProgram implements Program {
             fed.values().forEach(OnnxTensor::close);
             pinned.values().forEach(OnnxTensor::close);
             unclaimed.values().forEach(PooledTensor::close);
+            scratch.forEach(runtime.pool()::release);
         }
     }
 

@@ -200,7 +200,6 @@ final class OnnxProgramState implements ProgramState {
         private @Nullable ByteBuffer gathered;
         private List<Integer> gatheredIds = List.of();
         private long gatheredVersion = -1;
-        private @Nullable ByteBuffer replacement;
 
         CacheMemory(State.FrameCache declared) {
             this.declared = declared;
@@ -254,12 +253,7 @@ final class OnnxProgramState implements ProgramState {
                 run.pin(onnx, declared.dtype(), slice(memory(), where[0], where.length), shape);
                 return;
             }
-            ByteBuffer r = replacement;
-            if (r == null) {
-                r = allocate(group().capacity() * frameBytes, false);
-                replacement = r;
-            }
-            ByteBuffer made = slice(r, 0, where.length);
+            ByteBuffer made = run.scratch(where.length * frameBytes);
             run.pin(onnx, declared.dtype(), made, shape);
             t.steps.add(() -> {
                 for (int i = 0; i < where.length; i++) {
@@ -275,10 +269,11 @@ final class OnnxProgramState implements ProgramState {
         }
 
         void release() {
-            for (ByteBuffer b : new @Nullable ByteBuffer[] {slots, gathered, replacement}) {
-                if (b != null) {
-                    pool.release(b);
-                }
+            if (slots != null) {
+                pool.release(slots);
+            }
+            if (gathered != null) {
+                pool.release(gathered);
             }
         }
     }
