@@ -244,10 +244,37 @@ final class Lowering {
         Tensor q = heads(in.product(0), op.heads());
         Tensor k = heads(in.product(1), op.heads());
         Tensor v = heads(in.product(2), op.heads());
-        TensorOptional mask = in.size() == 4 ? new TensorOptional(in.mask(3)) : new TensorOptional();
-        Tensor y = torch.scaled_dot_product_attention(q, k, v, mask, 0.0, false, new DoubleOptional(op.scale()), false);
+        Tensor mask = in.size() == 4 ? in.mask(3) : null;
+        Tensor y = arithmetic.narrow() && !cuda
+                ? attentionByProducts(q, k, v, mask, op.scale())
+                : torch.scaled_dot_product_attention(
+                        q, k, v, some(mask), 0.0, false, new DoubleOptional(op.scale()), false);
         Tensor joined = y.transpose(1, 2);
         return joined.reshape(joined.size(0), joined.size(1), joined.size(2) * joined.size(3));
+    }
+
+    /**
+     * Attention as two batched products. On the host LibTorch's fused kernel multiplies narrow floats without the
+     * processor's instructions for them and is 20 to 40 times slower than this; scores are rounded to the narrow type,
+     * softmax is computed in fp32 within its kernel.
+     */
+    private static Tensor attentionByProducts(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, double scale) {
+        long b = q.size(0);
+        long h = q.size(1);
+        long lq = q.size(2);
+        long lk = k.size(2);
+        Tensor keys = k.reshape(b * h, lk, k.size(3)).transpose(1, 2);
+        Tensor added;
+        if (mask == null) {
+            // Multiplied by zero below, so its content does not matter.
+            added = torch.zeros(1).to(q.scalar_type());
+        } else {
+            added = mask.dim() == 4 ? mask.expand(b, h, lq, lk).reshape(b * h, lq, lk) : mask;
+        }
+        Tensor scores = torch.baddbmm(
+                added, q.reshape(b * h, lq, q.size(3)), keys, new Scalar(mask == null ? 0.0 : 1.0), new Scalar(scale));
+        Tensor y = torch.bmm(torch.softmax(scores, -1), v.reshape(b * h, lk, v.size(3)));
+        return y.reshape(b, h, lq, v.size(3));
     }
 
     private static Tensor heads(Tensor x, int heads) {
@@ -327,7 +354,10 @@ final class Lowering {
         Tensor skip = in.size() == 9
                 ? torch.convolution(x, in.kernel(8), new TensorOptional(), one, new long[2], one, false, new long[2], 1)
                 : x;
-        return torch.relu_(y.add(skip));
+        // In-place forms return a borrowed handle: keep the owning one.
+        Tensor sum = y.add(skip);
+        torch.relu_(sum);
+        return sum;
     }
 
     // ------------------------------------------------------------------------------------------ shape

@@ -34,7 +34,8 @@ import org.bytedeco.pytorch.Tensor;
  * }
  * }</pre>
  *
- * <p>Confined to one thread at a time; the owner closes it.
+ * <p>{@link #forward}, {@link #inference} and {@code backward()} may run on several threads at once, everything else on one
+ * while nothing else runs; see {@link ShardedBackward}. The owner closes it.
  */
 public final class TorchModule implements AutoCloseable {
 
