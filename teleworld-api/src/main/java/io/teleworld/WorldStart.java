@@ -28,6 +28,7 @@ public final class WorldStart {
     private final int lookahead;
     private final int queuedChunks;
     private final Keys keys;
+    private final KeyScript script;
 
     private WorldStart(Builder b) {
         this.file = b.file;
@@ -45,6 +46,7 @@ public final class WorldStart {
         this.lookahead = b.lookahead;
         this.queuedChunks = b.queuedChunks;
         this.keys = b.keys;
+        this.script = b.script;
     }
 
     /** Starts from a picture file: PNG, JPEG, BMP or GIF, of any aspect; it is read when the world starts. */
@@ -171,6 +173,16 @@ public final class WorldStart {
     }
 
     /**
+     * Keys by frame, together with those that are held by {@link WorldSession#control}; none by default. A script acts
+     * on exactly its frames, however fast generation is, so that a run can be repeated. Each change in it is a key event.
+     */
+    public WorldStart script(KeyScript value) {
+        Builder b = new Builder(this);
+        b.script = Objects.requireNonNull(value, "key script");
+        return new WorldStart(b);
+    }
+
+    /**
      * The start picture; read from its file at each call.
      *
      * @throws io.teleworld.error.TeleWorldException of category USER if the file is not a usable picture
@@ -247,6 +259,11 @@ public final class WorldStart {
         return keys;
     }
 
+    /** The keys by frame. */
+    public KeyScript script() {
+        return script;
+    }
+
     private static final class Builder {
         private @Nullable Path file;
         private @Nullable RgbImage image;
@@ -263,6 +280,7 @@ public final class WorldStart {
         private int lookahead;
         private int queuedChunks = 16;
         private Keys keys = Keys.NONE;
+        private KeyScript script = KeyScript.NONE;
 
         Builder() {}
 
@@ -282,6 +300,7 @@ public final class WorldStart {
             lookahead = s.lookahead;
             queuedChunks = s.queuedChunks;
             keys = s.keys;
+            script = s.script;
         }
     }
 }

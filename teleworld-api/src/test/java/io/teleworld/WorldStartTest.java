@@ -46,4 +46,26 @@ class WorldStartTest {
                 .isThrownBy(() -> ModelOptions.DEFAULT.withThreads(-2))
                 .withMessageContaining("-2");
     }
+
+    @Test
+    void keyScriptsGoByFrame() {
+        KeyScript script = KeyScript.parse("W*2, RIGHT+W*3  # turn\n\n none*1,\nS");
+        assertThat(script.frames()).isEqualTo(7);
+        assertThat(script.at(0)).isEqualTo(Keys.NONE);
+        assertThat(script.at(2)).isEqualTo(Keys.of(Key.W));
+        assertThat(script.at(3)).isEqualTo(Keys.of(Key.W, Key.RIGHT));
+        assertThat(script.at(6)).isEqualTo(Keys.NONE);
+        assertThat(script.at(7)).isEqualTo(Keys.of(Key.S));
+        assertThat(script.at(8)).isEqualTo(Keys.NONE);
+        assertThat(KeyScript.parse(script.toString())).isEqualTo(script);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> KeyScript.parse("W*2, JUMP*3"))
+                .withMessageContaining("JUMP");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> KeyScript.parse("W*x"))
+                .withMessageContaining("W*x");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> KeyScript.parse("W*-4"))
+                .withMessageContaining("-4");
+    }
 }
