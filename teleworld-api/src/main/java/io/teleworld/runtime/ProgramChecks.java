@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The checks that every {@link TensorRuntime} makes before it compiles or runs a graph, so that a wrong call gets the
@@ -103,7 +104,8 @@ public final class ProgramChecks {
     /**
      * Checks everything that one run is given and binds the symbols of the graph.
      *
-     * <p>An input extent that is a bare symbol binds that symbol; all other extents must then agree. The symbol
+     * <p>An input extent that is a bare symbol binds that symbol, then one such as {@code 1+4*frames} binds a symbol that
+     * is still open and linear in it; all other extents must then agree. The symbol
      * {@code visible_<group>} of each cache group is the number of frames that {@code options} lets the run see.
      *
      * @param graph as given to {@code compile}, or lowered from it
@@ -151,6 +153,7 @@ public final class ProgramChecks {
                 }
             }
         }
+        graph.inputs().forEach((name, declared) -> solve(graph, name, declared, inputs.get(name), symbols));
         graph.inputs().forEach((name, declared) -> {
             Tensor t = inputs.get(name);
             if (t != null && !Arrays.equals(t.shape(), declared.shape().evaluate(symbols))) {
@@ -165,6 +168,32 @@ public final class ProgramChecks {
         checkFrames(graph, state, options, symbols);
         checkExtents(graph, symbols);
         return symbols;
+    }
+
+    /** Binds the symbols that occur in an input only in sums such as {@code 1+4*frames}. */
+    private static void solve(Graph graph, String name, Value declared, @Nullable Tensor t, Map<String, Long> symbols) {
+        if (t == null) {
+            return;
+        }
+        for (int a = 0; a < declared.shape().rank(); a++) {
+            Dim d = declared.dim(a);
+            List<String> open =
+                    d.symbols().stream().filter(s -> !symbols.containsKey(s)).toList();
+            if (open.size() != 1) {
+                continue;
+            }
+            String s = open.get(0);
+            long factor = d.terms().getOrDefault(s, 0L);
+            Dim rest = d.minus(Dim.symbol(s).times(factor));
+            if (factor == 0 || rest.symbols().contains(s)) {
+                continue;
+            }
+            long product = t.shape()[a] - (rest.plus(SMALL).evaluate(symbols) - SMALL);
+            if (product % factor != 0 || product / factor < 0) {
+                throw mismatch(graph, name, t, declared, "");
+            }
+            symbols.put(s, product / factor);
+        }
     }
 
     /** The frames of a cache group that a run sees, in its order. */

@@ -133,6 +133,24 @@ class OnnxProgramTest {
         }
     }
 
+    @Test
+    void aSymbolThatOnlyOccursInSums() {
+        GraphBuilder g = new GraphBuilder("groups");
+        Dim latents = Dim.symbol("latents");
+        Value x = g.input("x", DType.F32, latents.times(4).plus(1), Dim.of(2));
+        Value tail = g.reshape(g.slice(x, 0, 1, Long.MAX_VALUE), latents, Dim.of(4), Dim.of(2));
+        g.output("y", g.reshape(g.transpose(tail, 1, 0, 2), Dim.of(2), latents.times(2), Dim.of(2)));
+        Program p = compile(g.build(), Weights.of(Map.of()));
+        Tensor y = output(
+                p.run(Map.of("x", frames(9, 0, 1, 2, 3, 4, 5, 6, 7)), p.newState(scope), RunOptions.DEFAULT, scope),
+                "y");
+        assertThat(y.shape()).containsExactly(2, 4, 2);
+        assertThat(firsts(y.toFloatArray())).containsExactly(0, 4, 1, 5, 2, 6, 3, 7);
+        assertThatThrownBy(() -> run(p, p.newState(scope), RunOptions.DEFAULT, frames(1, 2, 3)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("1+4*latents");
+    }
+
     /** Memory of frames of two numbers; a run yields what it sees and stores x. */
     private static Graph cacheGraph(int capacity) {
         GraphBuilder g = new GraphBuilder("cache");
