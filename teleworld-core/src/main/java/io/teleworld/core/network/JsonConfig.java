@@ -9,6 +9,7 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.MapperFeature;
 import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.exc.UnrecognizedPropertyException;
@@ -31,12 +32,13 @@ public final class JsonConfig {
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .enable(SerializationFeature.INDENT_OUTPUT)
+            .enable(MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS)
             .build();
 
     private JsonConfig() {}
 
     /**
-     * Reads a record; keys that the file lacks keep the value that {@code defaults} has.
+     * Reads a record; keys that the file lacks, in nested objects too, keep the value that {@code defaults} has.
      *
      * @param file the name for error messages
      * @param in the JSON text in UTF-8; not closed
@@ -50,16 +52,7 @@ public final class JsonConfig {
                 throw new ModelFormatException(file, "is not a JSON object");
             }
             ObjectNode merged = MAPPER.valueToTree(defaults);
-            for (String key : fields.propertyNames()) {
-                if (key.startsWith("_")) {
-                    continue;
-                }
-                if (!merged.has(key)) {
-                    throw new ModelFormatException(
-                            file, "unknown key '" + key + "'; known are " + String.join(", ", merged.propertyNames()));
-                }
-                merged.set(key, fields.get(key));
-            }
+            merge(file, "", merged, fields);
             @SuppressWarnings("unchecked")
             Class<T> type = (Class<T>) defaults.getClass();
             return MAPPER.treeToValue(merged, type);
@@ -72,6 +65,23 @@ public final class JsonConfig {
             Throwable root = e.getCause() instanceof IllegalArgumentException ? e.getCause() : e;
             String message = root instanceof JacksonException j ? j.getOriginalMessage() : root.getMessage();
             throw new ModelFormatException(file, where + message, e);
+        }
+    }
+
+    private static void merge(String file, String path, ObjectNode into, ObjectNode given) {
+        for (String key : given.propertyNames()) {
+            if (key.startsWith("_")) {
+                continue;
+            }
+            if (!into.has(key)) {
+                throw new ModelFormatException(
+                        file, "unknown key '" + path + key + "'; known are " + String.join(", ", into.propertyNames()));
+            }
+            if (into.get(key) instanceof ObjectNode inner && given.get(key) instanceof ObjectNode givenInner) {
+                merge(file, path + key + ".", inner, givenInner);
+            } else {
+                into.set(key, given.get(key));
+            }
         }
     }
 

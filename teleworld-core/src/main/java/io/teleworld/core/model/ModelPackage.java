@@ -1,0 +1,276 @@
+package io.teleworld.core.model;
+
+import io.teleworld.ChainingPolicy;
+import io.teleworld.core.diffusion.SchedulerConfig;
+import io.teleworld.core.generate.SegmentLayout;
+import io.teleworld.core.network.FlopCounter;
+import io.teleworld.core.network.GeometryNet;
+import io.teleworld.core.network.GeometryNetConfig;
+import io.teleworld.core.network.JsonConfig;
+import io.teleworld.core.network.KeyLayouts;
+import io.teleworld.core.network.VideoAutoencoder;
+import io.teleworld.core.network.VideoAutoencoderConfig;
+import io.teleworld.core.network.VideoTransformer;
+import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.core.weights.Safetensors;
+import io.teleworld.core.weights.WeightFiles;
+import io.teleworld.error.ModelFormatException;
+import io.teleworld.graph.Graph;
+import java.io.ByteArrayInputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * A model package in Diffusers layout: {@code model_index.json}, {@code teleworld.json}, {@code transformer/},
+ * {@code vae/}, {@code geometry/} (each a {@code config.json} and safetensors files, sharded or not) and
+ * {@code scheduler/scheduler_config.json}.
+ *
+ * <p>Immutable and thread-safe. Opening it checks that the parts fit each other and that the weight files hold exactly
+ * the networks' weights; the weights themselves are read when they are asked for.
+ */
+public final class ModelPackage {
+
+    private static final List<String> WEIGHT_FILES =
+            List.of("diffusion_pytorch_model.safetensors", "model.safetensors");
+
+    private final TeleWorldConfig world;
+    private final VideoTransformerConfig transformer;
+    private final VideoAutoencoderConfig vae;
+    private final GeometryNetConfig geometry;
+    private final SchedulerConfig scheduler;
+    private final WeightFiles transformerWeights;
+    private final WeightFiles vaeWeights;
+    private final WeightFiles geometryWeights;
+
+    private ModelPackage(ModelFiles files) {
+        requireComponents(files, Set.of("transformer", "vae", "geometry", "scheduler"));
+        world = config(files, "teleworld.json", TeleWorldConfig.NANO);
+        transformer = config(files, "transformer/config.json", VideoTransformerConfig.nano());
+        vae = config(files, "vae/config.json", VideoAutoencoderConfig.nano());
+        geometry = config(files, "geometry/config.json", GeometryNetConfig.nano());
+        scheduler = config(files, "scheduler/scheduler_config.json", SchedulerConfig.FEW_STEP);
+        requireFit(files.description());
+        transformerWeights = transformerWeights(files, "transformer");
+        vaeWeights = weights(files, "vae");
+        geometryWeights = weights(files, "geometry");
+        transformerWeights.requireExactly(transformerGraph());
+        vaeWeights.requireExactly(encoderGraph(), decoderGraph());
+        geometryWeights.requireExactly(geometryGraph());
+    }
+
+    /**
+     * Opens a package.
+     *
+     * @throws ModelFormatException if a file is missing, malformed or contradicts another; names it
+     */
+    public static ModelPackage open(ModelFiles files) {
+        return new ModelPackage(files);
+    }
+
+    /**
+     * The weights of a video transformer under Diffusers names, from a folder with either naming.
+     *
+     * @param folder within the package, such as {@code transformer}
+     */
+    public static WeightFiles transformerWeights(ModelFiles files, String folder) {
+        WeightFiles stored = weights(files, folder).renamed(KeyLayouts::strip);
+        try {
+            return KeyLayouts.detect(stored.names()) == KeyLayouts.Layout.ORIGINAL
+                    ? stored.renamed(KeyLayouts::toDiffusers)
+                    : stored;
+        } catch (IllegalArgumentException e) {
+            throw new ModelFormatException(files.description() + "/" + folder, String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    /** All weights in a folder, from one safetensors file or from the shards that an index names. */
+    public static WeightFiles weights(ModelFiles files, String folder) {
+        String description = files.description() + "/" + folder;
+        for (String name : WEIGHT_FILES) {
+            String path = folder + "/" + name;
+            if (files.exists(path + ".index.json")) {
+                List<Safetensors> shards = new ArrayList<>();
+                for (String shard : shards(files, path + ".index.json")) {
+                    shards.add(safetensors(files, folder + "/" + shard));
+                }
+                return WeightFiles.of(description, shards);
+            }
+            if (files.exists(path)) {
+                return WeightFiles.of(description, List.of(safetensors(files, path)));
+            }
+        }
+        throw new ModelFormatException(
+                description, "holds no weights; looked for " + String.join(" and ", WEIGHT_FILES) + ", sharded or not");
+    }
+
+    private static Set<String> shards(ModelFiles files, String index) {
+        Set<String> shards = new TreeSet<>();
+        JsonNode map = json(files, index).path("weight_map");
+        for (JsonNode file : map) {
+            String name = file.asString("");
+            if (!name.matches("[A-Za-z0-9._-]+\\.safetensors")) {
+                throw new ModelFormatException(
+                        files.description() + "/" + index, "weight_map names '" + name + "', which is no weight file");
+            }
+            shards.add(name);
+        }
+        if (shards.isEmpty()) {
+            throw new ModelFormatException(files.description() + "/" + index, "weight_map is missing or empty");
+        }
+        return shards;
+    }
+
+    private static Safetensors safetensors(ModelFiles files, String path) {
+        return files.onDisk(path)
+                .map(Safetensors::open)
+                .orElseGet(() -> Safetensors.of(files.description() + "/" + path, files.bytes(path)));
+    }
+
+    private static <T> T config(ModelFiles files, String path, T defaults) {
+        return JsonConfig.read(files.description() + "/" + path, new ByteArrayInputStream(files.bytes(path)), defaults);
+    }
+
+    private static JsonNode json(ModelFiles files, String path) {
+        try {
+            return JsonMapper.shared().readTree(new String(files.bytes(path), StandardCharsets.UTF_8));
+        } catch (JacksonException e) {
+            throw new ModelFormatException(
+                    files.description() + "/" + path, "is not JSON: " + e.getOriginalMessage(), e);
+        }
+    }
+
+    private static void requireComponents(ModelFiles files, Set<String> needed) {
+        Set<String> missing = new TreeSet<>(needed);
+        json(files, "model_index.json").propertyNames().forEach(missing::remove);
+        if (!missing.isEmpty()) {
+            throw new ModelFormatException(
+                    files.description() + "/model_index.json", "lacks the components " + missing);
+        }
+    }
+
+    private void requireFit(String where) {
+        int latent = vae.latentChannels();
+        int masks = transformer.maskChannels();
+        if (transformer.inChannels() != latent + masks || transformer.outChannels() != latent) {
+            throw new ModelFormatException(
+                    where,
+                    "transformer takes " + transformer.inChannels() + " and gives " + transformer.outChannels()
+                            + " channels; with " + latent + " latent and " + masks + " mask channels it must be "
+                            + (latent + masks) + " and " + latent);
+        }
+        if (world.guidance().maskChannels() != masks) {
+            throw new ModelFormatException(
+                    where,
+                    "guidance has " + world.guidance().maskChannels() + " mask channels, the transformer " + masks);
+        }
+        int space = vae.spatialFactor();
+        if (world.height() % space != 0 || world.width() % space != 0) {
+            throw new ModelFormatException(
+                    where,
+                    "pictures are " + world.height() + "×" + world.width()
+                            + " (height × width); both must be multiples of " + space);
+        }
+    }
+
+    /** Size, rate, camera, controls and segment map. */
+    public TeleWorldConfig world() {
+        return world;
+    }
+
+    /** Sizes of the video transformer. */
+    public VideoTransformerConfig transformer() {
+        return transformer;
+    }
+
+    /** Sizes of the autoencoder. */
+    public VideoAutoencoderConfig vae() {
+        return vae;
+    }
+
+    /** Sizes of the geometry network. */
+    public GeometryNetConfig geometry() {
+        return geometry;
+    }
+
+    /** Noise schedule and steps. */
+    public SchedulerConfig scheduler() {
+        return scheduler;
+    }
+
+    /** Rows of a latent. */
+    public int latentHeight() {
+        return world.height() / vae.spatialFactor();
+    }
+
+    /** Columns of a latent. */
+    public int latentWidth() {
+        return world.width() / vae.spatialFactor();
+    }
+
+    /** The transformer for generation, with room in its caches for a segment of the package's map. */
+    public Graph transformerGraph() {
+        int capacity =
+                SegmentLayout.cacheCapacity(world.segments().plan(ChainingPolicy.MAX_THROUGHPUT), world.guidance());
+        return transformerGraph(capacity);
+    }
+
+    /** The transformer for generation, with room for so many cached frames. */
+    public Graph transformerGraph(int cacheCapacityFrames) {
+        return VideoTransformer.cachedGraph(transformer, latentHeight(), latentWidth(), cacheCapacityFrames);
+    }
+
+    /** The streaming encoder. */
+    public Graph encoderGraph() {
+        return VideoAutoencoder.encoderGraph(vae, world.height(), world.width());
+    }
+
+    /** The streaming decoder. */
+    public Graph decoderGraph() {
+        return VideoAutoencoder.decoderGraph(vae, latentHeight(), latentWidth());
+    }
+
+    /** The geometry network. */
+    public Graph geometryGraph() {
+        return GeometryNet.graph(geometry, world.height(), world.width());
+    }
+
+    /** Weights of {@link #transformerGraph()}. */
+    public WeightFiles transformerWeights() {
+        return transformerWeights;
+    }
+
+    /** Weights of {@link #encoderGraph()} and {@link #decoderGraph()} together. */
+    public WeightFiles vaeWeights() {
+        return vaeWeights;
+    }
+
+    /** Weights of {@link #geometryGraph()}. */
+    public WeightFiles geometryWeights() {
+        return geometryWeights;
+    }
+
+    /** The number of weights in all networks. */
+    public long parameters() {
+        return FlopCounter.parameters(transformerGraph())
+                + FlopCounter.parameters(encoderGraph())
+                + FlopCounter.parameters(decoderGraph())
+                + FlopCounter.parameters(geometryGraph());
+    }
+
+    /**
+     * Reads all weights once and refuses NaN and infinities.
+     *
+     * @throws ModelFormatException naming weight and element
+     */
+    public void requireFinite() {
+        transformerWeights.requireFinite();
+        vaeWeights.requireFinite();
+        geometryWeights.requireFinite();
+    }
+}

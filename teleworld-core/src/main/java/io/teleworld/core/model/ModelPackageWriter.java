@@ -1,0 +1,113 @@
+package io.teleworld.core.model;
+
+import io.teleworld.core.diffusion.SchedulerConfig;
+import io.teleworld.core.network.GeometryNetConfig;
+import io.teleworld.core.network.JsonConfig;
+import io.teleworld.core.network.VideoAutoencoderConfig;
+import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.core.weights.Conversions;
+import io.teleworld.core.weights.Safetensors;
+import io.teleworld.tensor.DType;
+import io.teleworld.tensor.HostTensor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** Writes a model package, part by part, into a folder. Confined to one thread. */
+public final class ModelPackageWriter {
+
+    /** How weights are stored. */
+    public enum Storage {
+        F32,
+        F16,
+        BF16,
+        /** Matrices and kernels in int8 with a factor per row, vectors in F32. */
+        INT8
+    }
+
+    private final Path root;
+    private final Map<String, String> metadata;
+
+    /**
+     * @param root the folder, made where it is missing
+     * @param metadata free text for the headers of weight files, such as where they come from
+     */
+    public ModelPackageWriter(Path root, Map<String, String> metadata) throws IOException {
+        this.root = Files.createDirectories(root);
+        this.metadata = Map.copyOf(metadata);
+        writeText("model_index.json", """
+                {
+                  "_class_name": "TeleWorldModel",
+                  "transformer": ["teleworld", "VideoTransformer"],
+                  "vae": ["teleworld", "VideoAutoencoder"],
+                  "geometry": ["teleworld", "GeometryNet"],
+                  "scheduler": ["teleworld", "FlowMatchScheduler"]
+                }
+                """);
+    }
+
+    /** Writes {@code teleworld.json}. */
+    public ModelPackageWriter world(TeleWorldConfig config) throws IOException {
+        writeText("teleworld.json", JsonConfig.write(config));
+        return this;
+    }
+
+    /** Writes {@code scheduler/}. */
+    public ModelPackageWriter scheduler(SchedulerConfig config) throws IOException {
+        writeText("scheduler/scheduler_config.json", JsonConfig.write(config));
+        return this;
+    }
+
+    /** Writes {@code transformer/}; weights F32 by Diffusers name. */
+    public ModelPackageWriter transformer(
+            VideoTransformerConfig config, Map<String, HostTensor> weights, Storage storage) throws IOException {
+        return network("transformer", config, weights, storage);
+    }
+
+    /** Writes {@code vae/}; weights F32, encoder and decoder. */
+    public ModelPackageWriter vae(VideoAutoencoderConfig config, Map<String, HostTensor> weights, Storage storage)
+            throws IOException {
+        return network("vae", config, weights, storage);
+    }
+
+    /** Writes {@code geometry/}; weights F32. */
+    public ModelPackageWriter geometry(GeometryNetConfig config, Map<String, HostTensor> weights, Storage storage)
+            throws IOException {
+        return network("geometry", config, weights, storage);
+    }
+
+    private ModelPackageWriter network(String folder, Object config, Map<String, HostTensor> weights, Storage storage)
+            throws IOException {
+        writeText(folder + "/config.json", JsonConfig.write(config));
+        Map<String, HostTensor> stored = new LinkedHashMap<>();
+        weights.forEach((name, t) -> {
+            switch (storage) {
+                case F32 -> stored.put(name, Conversions.convert(t, DType.F32));
+                case F16 -> stored.put(name, Conversions.convert(t, DType.F16));
+                case BF16 -> stored.put(name, Conversions.convert(t, DType.BF16));
+                case INT8 -> {
+                    if (t.shape().length < 2 || name.endsWith("scale_shift_table")) {
+                        stored.put(name, Conversions.convert(t, DType.F32));
+                    } else {
+                        Conversions.Int8 q = Conversions.quantise(t);
+                        stored.put(name, q.values());
+                        stored.put(name + Conversions.SCALE_SUFFIX, q.scale());
+                    }
+                }
+            }
+        });
+        Safetensors.write(root.resolve(folder).resolve("diffusion_pytorch_model.safetensors"), stored, metadata);
+        return this;
+    }
+
+    private void writeText(String path, String text) throws IOException {
+        Path file = root.resolve(path);
+        Path folder = file.getParent();
+        if (folder != null) {
+            Files.createDirectories(folder);
+        }
+        Files.writeString(file, text);
+    }
+}
