@@ -25,6 +25,15 @@ final class Infer {
         }
     }
 
+    /** What a part of a composite infers; a rule that it finds broken is reported as the composite's. */
+    List<TensorType> part(Op part, TensorType... inputs) {
+        try {
+            return part.infer(List.of(inputs));
+        } catch (GraphException e) {
+            throw fail(e.getMessage());
+        }
+    }
+
     Infer arity(int n) {
         return arity(n, n);
     }

@@ -144,11 +144,12 @@ public sealed interface Op {
     /** the smaller, with NumPy broadcasting (ONNX Min). */
     record Min() implements Binary {}
 
-    /** Two numeric inputs of one element type, broadcast; the result is BOOL. */
+    /** Two inputs of one element type, broadcast; the result is BOOL. Only {@link Equal} takes BOOL. */
     sealed interface Comparison extends Op {
         @Override
         default List<TensorType> infer(List<TensorType> inputs) {
             Infer i = new Infer(this, inputs).arity(2).sameDtype();
+            i.check(this instanceof Equal || i.type(0).dtype() != DType.BOOL, "inputs must be numeric");
             return i.result(DType.BOOL, i.broadcast(i.shape(0), i.shape(1)));
         }
     }
@@ -865,8 +866,8 @@ public sealed interface Op {
         @Override
         public List<TensorType> infer(List<TensorType> inputs) {
             Infer i = new Infer(this, inputs).arity(4).floating();
-            new RMSNormalization(epsilon).infer(inputs.subList(0, 2));
-            return new RotaryEmbedding(heads).infer(List.of(i.type(0), i.type(2), i.type(3)));
+            i.part(new RMSNormalization(epsilon), i.type(0), i.type(1));
+            return i.part(new RotaryEmbedding(heads), i.type(0), i.type(2), i.type(3));
         }
 
         @Override

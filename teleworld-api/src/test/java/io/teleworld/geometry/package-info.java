@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.geometry;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.graph;
+
+import org.jspecify.annotations.NullMarked;

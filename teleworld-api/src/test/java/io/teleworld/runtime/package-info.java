@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.runtime;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.tensor;
+
+import org.jspecify.annotations.NullMarked;
