@@ -30,7 +30,7 @@ final class Infer {
         try {
             return part.infer(List.of(inputs));
         } catch (GraphException e) {
-            throw fail(e.getMessage());
+            throw fail(String.valueOf(e.getMessage()));
         }
     }
 
