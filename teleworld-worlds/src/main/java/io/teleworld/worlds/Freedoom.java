@@ -106,12 +106,22 @@ public final class Freedoom {
      * @throws WorldFormatException if there is no such map or it is damaged
      */
     public FreedoomWorld world(MapRef map) {
+        WadFile wad = wad(map);
+        WadGraphics pictures = graphics.computeIfAbsent(map.wad(), key -> new WadGraphics(wad));
+        return new FreedoomWorld(map.wad() + "/" + map.map(), new DoomMap(wad, map.map()), pictures);
+    }
+
+    /** The bare map, as stored. */
+    DoomMap map(MapRef map) {
+        return new DoomMap(wad(map), map.map());
+    }
+
+    private WadFile wad(MapRef map) {
         WadFile wad = wads.get(map.wad());
         if (wad == null) {
             throw new WorldFormatException("no WAD called " + map.wad() + "; there are " + wads.keySet());
         }
-        WadGraphics pictures = graphics.computeIfAbsent(map.wad(), key -> new WadGraphics(wad));
-        return new FreedoomWorld(map.wad() + "/" + map.map(), new DoomMap(wad, map.map()), pictures);
+        return wad;
     }
 
     /** Builds the world of the map of that name, such as {@code freedoom1/E1M1} or {@code E1M1}. */

@@ -671,7 +671,13 @@ public final class FreedoomWorld extends PolygonWorld {
         int c = startCells[random.nextInt(startCells.length)];
         double x = cellX(c % columns);
         double y = cellY(c / columns);
+        double jitterX = x + 16 * (random.nextDouble() - 0.5);
+        double jitterY = y + 16 * (random.nextDouble() - 0.5);
         double yaw = random.nextDouble() * 2 * Math.PI;
+        if (stands(walls, jitterX, jitterY, RADIUS)) {
+            x = jitterX;
+            y = jitterY;
+        }
         return Pose.yaw(yaw).withTranslation(x, eyeAt(x, y, 0), y);
     }
 

@@ -540,18 +540,38 @@ public final class RoomWorld extends PolygonWorld {
             if (ahead < -m.reach) {
                 continue;
             }
-            double cos = Math.cos(at[3]);
-            double sin = Math.sin(at[3]);
-            for (Surface face : m.faces) {
-                Surface s = face.placed(cos, sin, at[0], at[1], at[2]);
+            for (Surface s : placed(m, at)) {
                 if (s.side(x, pose.ty(), z) > 0) {
-                    s.lights = m.room.lights;
-                    s.tint(m.room.ambientRed, m.room.ambientGreen, m.room.ambientBlue);
-                    s.label = m.info.id();
                     r.draw(s);
                 }
             }
         }
+    }
+
+    private static List<Surface> placed(Mover m, double[] at) {
+        double cos = Math.cos(at[3]);
+        double sin = Math.sin(at[3]);
+        List<Surface> out = new ArrayList<>(m.faces.length);
+        for (Surface face : m.faces) {
+            Surface s = face.placed(cos, sin, at[0], at[1], at[2]);
+            s.lights = m.room.lights;
+            s.tint(m.room.ambientRed, m.room.ambientGreen, m.room.ambientBlue);
+            s.label = m.info.id();
+            out.add(s);
+        }
+        return out;
+    }
+
+    /** Everything that there is at a time, unculled: what a ray tracer needs to check the rasteriser. */
+    List<Surface> surfaces(double time) {
+        List<Surface> out = new ArrayList<>();
+        for (Room room : rooms) {
+            out.addAll(Arrays.asList(room.surfaces));
+        }
+        for (Mover m : movers) {
+            out.addAll(placed(m, m.state(time)));
+        }
+        return out;
     }
 
     private static double distance(Room r, double x, double z) {
