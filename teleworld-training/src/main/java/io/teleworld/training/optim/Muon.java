@@ -80,7 +80,7 @@ public final class Muon extends AbstractOptimizer {
         if (options.weightDecay() > 0) {
             p.mul_(new Scalar(1 - rate * options.weightDecay()));
         }
-        p.add_(direction, new Scalar(-rate * 0.2 * Math.sqrt(Math.max(rows, columns))));
+        p.add_(direction, new Scalar(-rate * 0.2 * Math.sqrt((double) Math.max(rows, columns))));
     }
 
     /**
