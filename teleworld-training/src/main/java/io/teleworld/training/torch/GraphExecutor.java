@@ -275,7 +275,7 @@ final class GraphExecutor implements AutoCloseable {
                 @Override
                 public Tensor product(int index) {
                     Tensor t = get(index);
-                    if (t.scalar_type() == arithmetic.products()) {
+                    if (TorchTensors.type(t) == arithmetic.products()) {
                         return t;
                     }
                     Value v = node.inputs().get(index);

@@ -177,7 +177,7 @@ final class Lowering {
 
     /** Narrow floats are widened by reductions and softmax. */
     private static ScalarTypeOptional floatAccumulator(Tensor x) {
-        ScalarType t = x.scalar_type();
+        ScalarType t = TorchTensors.type(x);
         return t == ScalarType.BFloat16 ? new ScalarTypeOptional(ScalarType.Float) : new ScalarTypeOptional(t);
     }
 
@@ -185,7 +185,7 @@ final class Lowering {
 
     /** On the host the kernels take fp32 parameters with narrow data; on CUDA both must agree. */
     private Tensor like(Tensor parameter, Tensor x) {
-        return cuda ? TorchTensors.cast(parameter, x.scalar_type()) : parameter;
+        return cuda ? TorchTensors.cast(parameter, TorchTensors.type(x)) : parameter;
     }
 
     private static Tensor layerNorm(Tensor x, @Nullable Tensor weight, @Nullable Tensor bias, double epsilon) {
@@ -194,7 +194,7 @@ final class Lowering {
 
     /** x·rsqrt(mean(x²)+ε)·weight with statistics in fp32; the result has the type of x. */
     private static Tensor rmsNorm(Tensor x, Tensor weight, double epsilon) {
-        ScalarType type = x.scalar_type();
+        ScalarType type = TorchTensors.type(x);
         Tensor wide = TorchTensors.cast(x, ScalarType.Float);
         return TorchTensors.cast(wide.mul(inverseRms(wide, epsilon)).mul(weight), type);
     }
@@ -267,7 +267,7 @@ final class Lowering {
         Tensor added;
         if (mask == null) {
             // Multiplied by zero below, so its content does not matter.
-            added = torch.zeros(1).to(q.scalar_type());
+            added = torch.zeros(1).to(TorchTensors.type(q));
         } else {
             added = mask.dim() == 4 ? mask.expand(b, h, lq, lk).reshape(b * h, lq, lk) : mask;
         }
@@ -298,7 +298,7 @@ final class Lowering {
         Tensor turn =
                 torch.view_as_complex(torch.stack(new TensorVector(c, s), -1)).unsqueeze(2);
         Tensor turned = torch.view_as_real(torch.view_as_complex(wide).mul(turn));
-        return TorchTensors.cast(turned.reshape(b, l, x.size(2)), x.scalar_type());
+        return TorchTensors.cast(turned.reshape(b, l, x.size(2)), TorchTensors.type(x));
     }
 
     // ------------------------------------------------------------------------------------------ composites
@@ -342,7 +342,7 @@ final class Lowering {
     private static Tensor normedRotary(Tensor x, Tensor weight, Tensor cos, Tensor sin, Op.NormedRotary op) {
         Tensor wide = TorchTensors.cast(x, ScalarType.Float);
         Tensor y = rotary(wide.mul(weight), cos, sin, op.heads(), inverseRms(wide, op.epsilon()));
-        return TorchTensors.cast(y, x.scalar_type());
+        return TorchTensors.cast(y, TorchTensors.type(x));
     }
 
     private static Tensor memoryBlock(Operands in) {
@@ -444,7 +444,7 @@ final class Lowering {
     }
 
     static Tensor additiveMask(Tensor mask, ScalarType type) {
-        if (mask.scalar_type() != ScalarType.Bool) {
+        if (TorchTensors.type(mask) != ScalarType.Bool) {
             return TorchTensors.cast(mask, type);
         }
         Tensor hidden = torch.logical_not(mask);

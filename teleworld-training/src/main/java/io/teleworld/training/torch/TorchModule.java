@@ -152,7 +152,7 @@ public final class TorchModule implements AutoCloseable {
         }
     }
 
-    private static final GraphExecutor.StateAccess NO_STATES = new GraphExecutor.StateAccess() {
+    static final GraphExecutor.StateAccess NO_STATES = new GraphExecutor.StateAccess() {
         @Override
         public Tensor read(State state) {
             throw new IllegalStateException("no state " + state.name());

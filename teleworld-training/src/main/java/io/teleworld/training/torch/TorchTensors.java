@@ -98,7 +98,7 @@ public final class TorchTensors {
     /** A new fp32 tensor of zeros on the host. */
     public static Tensor zeros(long... shape) {
         Tensor t = empty(ScalarType.Float, shape);
-        t.zero_().close();
+        t.zero_();
         return t;
     }
 
@@ -144,8 +144,8 @@ public final class TorchTensors {
     /** A copy on the Java side; the element type stays. */
     public static HostTensor toHost(Tensor tensor) {
         try (PointerScope s = new PointerScope()) {
-            Tensor t = host(tensor, tensor.scalar_type());
-            HostTensor out = HostTensor.zeros(dtype(tensor.scalar_type()), shape(tensor));
+            Tensor t = host(tensor, type(tensor));
+            HostTensor out = HostTensor.zeros(dtype(type(tensor)), shape(tensor));
             if (t.numel() > 0) {
                 out.mutableBuffer().put(bytes(t));
             }
@@ -175,7 +175,7 @@ public final class TorchTensors {
 
     /** The tensor in another element type; a new handle, on the same memory if the type is that already. */
     public static Tensor cast(Tensor tensor, ScalarType type) {
-        return tensor.scalar_type() == type ? new Tensor(tensor) : tensor.to(type);
+        return type(tensor) == type ? new Tensor(tensor) : tensor.to(type);
     }
 
     /** The tensor on a device, {@code cpu} or {@code cuda:0}; a new handle, on the same memory if it is there already. */
@@ -185,8 +185,13 @@ public final class TorchTensors {
         }
         PointerScope outer = PointerScope.getInnerScope();
         try (PointerScope s = new PointerScope()) {
-            return keepOutside(s, outer, tensor.to(new Device(deviceId), tensor.scalar_type()));
+            return keepOutside(s, outer, tensor.to(new Device(deviceId), type(tensor)));
         }
+    }
+
+    /** The element type; unlike what {@code scalar_type()} returns, it can be compared with {@code ==}. */
+    public static ScalarType type(Tensor tensor) {
+        return tensor.scalar_type().intern();
     }
 
     /** LibTorch's name of an element type. */
@@ -261,7 +266,7 @@ public final class TorchTensors {
     static Tensor weight(Weights weights, String name) {
         try (PointerScope s = new PointerScope()) {
             Tensor t = of(weights.get(name));
-            return keepOutside(s, t.scalar_type() == ScalarType.Float ? t : t.to(ScalarType.Float));
+            return keepOutside(s, type(t) == ScalarType.Float ? t : t.to(ScalarType.Float));
         }
     }
 

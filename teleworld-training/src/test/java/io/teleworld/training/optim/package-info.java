@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.training.optim;
+
+import org.jspecify.annotations.NullMarked;

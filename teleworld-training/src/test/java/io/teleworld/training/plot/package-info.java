@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.training.plot;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.training.progress;
+
+import org.jspecify.annotations.NullMarked;

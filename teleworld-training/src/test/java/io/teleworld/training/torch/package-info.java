@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.training.torch;
+
+import org.jspecify.annotations.NullMarked;
