@@ -140,6 +140,9 @@ public final class WorldStart {
      * How many segments may be planned ahead of the one that is being populated: 0 (the default) answers keys soonest
      * on one device, 1 or more keeps several devices busy.
      *
+     * <p>With 0 the next segment begins from the very pictures that were shown; to look ahead, its first picture is decoded
+     * apart from the planned frames.
+     *
      * @param segments in [0, 8]
      */
     public WorldStart lookahead(int segments) {

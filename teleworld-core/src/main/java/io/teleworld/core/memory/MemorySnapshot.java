@@ -62,6 +62,11 @@ public final class MemorySnapshot {
         return dynamics.size();
     }
 
+    /** Number of points in all dynamic snapshots. */
+    public int dynamicPoints() {
+        return dynamics.stream().mapToInt(DynamicSnapshot::count).sum();
+    }
+
     /** The remembered key frames, oldest first. */
     public List<KeyframeRecord> keyframes() {
         return log;
