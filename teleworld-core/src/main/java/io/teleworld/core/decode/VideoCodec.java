@@ -65,8 +65,8 @@ public final class VideoCodec implements FrameEncoder, StreamDecoder {
     public List<LatentFrame> encode(float[] frames, int count) {
         int size = 3 * width * height;
         if (count < 1 || (count - 1) % 4 != 0 || frames.length != (long) count * size) {
-            throw new IllegalArgumentException("clip is " + count + " frames in " + frames.length
-                    + " values; it must be 1+4k frames of " + size);
+            throw new IllegalArgumentException(
+                    "clip is " + count + " frames in " + frames.length + " values; it must be 1+4k frames of " + size);
         }
         StreamingEncoder stream = takeEncoder();
         List<LatentFrame> latents = new ArrayList<>();

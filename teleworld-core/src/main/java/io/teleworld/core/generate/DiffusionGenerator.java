@@ -100,8 +100,8 @@ public final class DiffusionGenerator implements FrameGenerator {
     public SegmentGeneration begin(SegmentInput input) {
         int needed = SegmentLayout.cacheCapacity(input.plan(), guidance);
         if (needed > cacheCapacity) {
-            throw new IllegalArgumentException("the plan needs " + needed + " cached frames; the model was compiled for "
-                    + cacheCapacity);
+            throw new IllegalArgumentException(
+                    "the plan needs " + needed + " cached frames; the model was compiled for " + cacheCapacity);
         }
         ProgramState state;
         synchronized (idleStates) {
@@ -122,7 +122,8 @@ public final class DiffusionGenerator implements FrameGenerator {
 
         Segment(SegmentInput input, ProgramState state) {
             this.input = input;
-            this.layout = new SegmentLayout(input.plan(), guidance, !input.guidance().isEmpty());
+            this.layout =
+                    new SegmentLayout(input.plan(), guidance, !input.guidance().isEmpty());
             this.state = state;
             clean.putAll(input.given());
         }
@@ -217,8 +218,8 @@ public final class DiffusionGenerator implements FrameGenerator {
             int n = pass.frames().size();
             int area = height * width;
             int channels = config.inChannels();
-            HostTensor latents = inputs.computeIfAbsent(
-                    n, k -> HostTensor.zeros(DType.F32, 1, channels, k, height, width));
+            HostTensor latents =
+                    inputs.computeIfAbsent(n, k -> HostTensor.zeros(DType.F32, 1, channels, k, height, width));
             FloatBuffer out = latents.mutableBuffer().asFloatBuffer();
             for (int c = 0; c < channels; c++) {
                 for (int i = 0; i < n; i++) {
@@ -237,10 +238,14 @@ public final class DiffusionGenerator implements FrameGenerator {
             }
             try (Scope work = scope.child("denoise")) {
                 Map<String, HostTensor> in = Map.of(
-                        "latents", latents,
-                        "timestep", HostTensor.ofFloats(times, 1, n),
-                        "positions", HostTensor.ofFloats(positions, n),
-                        "text", text);
+                        "latents",
+                        latents,
+                        "timestep",
+                        HostTensor.ofFloats(times, 1, n),
+                        "positions",
+                        HostTensor.ofFloats(positions, n),
+                        "text",
+                        text);
                 Map<String, Tensor> results = program.run(in, state, options, work);
                 if (velocity != null) {
                     FloatBuffer v = Objects.requireNonNull(results.get("velocity"), "velocity")

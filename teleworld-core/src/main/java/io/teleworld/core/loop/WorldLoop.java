@@ -25,7 +25,6 @@ import io.teleworld.core.memory.WorldMemory;
 import io.teleworld.core.schedule.ScheduleExecutor;
 import io.teleworld.core.schedule.Task;
 import io.teleworld.core.schedule.TaskGraph.HandoffMode;
-import io.teleworld.core.schedule.TaskKind;
 import io.teleworld.error.TeleWorldException;
 import io.teleworld.geometry.Pose;
 import java.util.ArrayList;
@@ -177,10 +176,7 @@ final class WorldLoop implements ScheduleExecutor.Runner {
         return segments.computeIfAbsent(
                 index,
                 i -> new Segment(
-                        i,
-                        parts.graph().plan(i),
-                        before.firstFrame + before.plan.emittedPixelFrames(),
-                        before.end));
+                        i, parts.graph().plan(i), before.firstFrame + before.plan.emittedPixelFrames(), before.end));
     }
 
     /** Keys to poses to guidance: samples the keys now. */
@@ -209,12 +205,7 @@ final class WorldLoop implements ScheduleExecutor.Runner {
             }
             Keys acting = new Keys(sample.keys().bits() | scripted.bits());
             KeyboardCamera.Path step = keyboard.path(
-                    state,
-                    acting,
-                    1,
-                    parts.framesPerSecond(),
-                    scale,
-                    pose -> known.distanceAhead(pose, TUBE * scale));
+                    state, acting, 1, parts.framesPerSecond(), scale, pose -> known.distanceAhead(pose, TUBE * scale));
             state = step.end();
             poses.add(step.poses().get(0));
             times.add(time(segment, i));

@@ -163,11 +163,15 @@ class LoopSessionTest {
             }
             assertThat(answer.keys()).isEqualTo(Keys.of(Key.RIGHT));
             SessionStatistics statistics = session.statistics();
-            assertThat(statistics.keyLatencies()).hasSize(2).allSatisfy(l -> assertThat(l).isPositive());
+            assertThat(statistics.keyLatencies())
+                    .hasSize(2)
+                    .allSatisfy(l -> assertThat(l).isPositive());
             assertThat(statistics.timeToFirstFrame()).isPresent();
             assertThat(statistics.stages())
                     .containsKeys("START", "GUIDE", "PLAN", "POPULATE", "DECODE", "RECONSTRUCT", "REENCODE", "EMIT");
-            assertThat(statistics.memoryPoints()).isPositive().isEqualTo(session.memory().pointCount());
+            assertThat(statistics.memoryPoints())
+                    .isPositive()
+                    .isEqualTo(session.memory().pointCount());
             assertThat(statistics.nativeBytes()).isEqualTo(42);
             assertThat(statistics.frames()).isGreaterThan(index);
         }
@@ -188,7 +192,9 @@ class LoopSessionTest {
     void generationWithoutGuidanceGetsNone() {
         try (LoopSession session = start(start().guidance(Guidance.off()), 1)) {
             read(session, 40);
-            assertThat(fake.begun).isNotEmpty().allSatisfy(i -> assertThat(i.guidance()).isEmpty());
+            assertThat(fake.begun)
+                    .isNotEmpty()
+                    .allSatisfy(i -> assertThat(i.guidance()).isEmpty());
         }
     }
 
@@ -211,7 +217,8 @@ class LoopSessionTest {
     @Test
     void withoutMemoryOnlyTheLatestSegmentIsKnown() {
         long with;
-        try (LoopSession session = start(start().script(KeyScript.parse("RIGHT*400")).queuedChunks(1), 1)) {
+        try (LoopSession session =
+                start(start().script(KeyScript.parse("RIGHT*400")).queuedChunks(1), 1)) {
             read(session, 217);
             with = session.memory().pointCount();
         }
@@ -323,8 +330,9 @@ class LoopSessionTest {
             read(session, 37);
             Path binary = folder.resolve("memory.ply");
             session.memory().export(PlyFormat.BINARY, binary);
-            assertThat(Files.readAllBytes(binary)).startsWith("ply\nformat binary_little_endian".getBytes(
-                    java.nio.charset.StandardCharsets.US_ASCII));
+            assertThat(Files.readAllBytes(binary))
+                    .startsWith(
+                            "ply\nformat binary_little_endian".getBytes(java.nio.charset.StandardCharsets.US_ASCII));
             Path text = folder.resolve("memory.txt.ply");
             session.memory().export(PlyFormat.ASCII, text);
             List<String> lines = Files.readAllLines(text);
