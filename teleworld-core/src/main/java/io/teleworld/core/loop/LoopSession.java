@@ -188,21 +188,23 @@ public final class LoopSession implements WorldSession {
 
         @Override
         public boolean hasNext() {
+            return peek() != null;
+        }
+
+        private @Nullable FrameChunk peek() {
             if (next == null) {
                 try {
                     next = queue.poll(-1);
                 } catch (InterruptedException e) {
                     Thread.currentThread().interrupt();
-                    return false;
                 }
             }
-            return next != null;
+            return next;
         }
 
         @Override
         public FrameChunk next() {
-            hasNext();
-            FrameChunk chunk = next;
+            FrameChunk chunk = peek();
             if (chunk == null) {
                 throw new NoSuchElementException("the session was closed or the reader interrupted");
             }
