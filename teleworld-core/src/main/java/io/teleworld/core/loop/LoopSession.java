@@ -281,6 +281,11 @@ public final class LoopSession implements WorldSession {
         }
     }
 
+    /** Whether {@link #close} was called. */
+    public boolean isClosed() {
+        return closed.get();
+    }
+
     @Override
     public String toString() {
         return "world session of " + frames.get() + " frames" + (closed.get() ? ", closed" : "");

@@ -1,0 +1,141 @@
+package io.teleworld.core.reconstruct;
+
+import io.teleworld.FrameGeometry;
+import io.teleworld.GuidanceFrame;
+import io.teleworld.Keyframe;
+import io.teleworld.Reconstructor;
+import io.teleworld.geometry.Intrinsics;
+import io.teleworld.runtime.Program;
+import io.teleworld.runtime.ProgramState;
+import io.teleworld.runtime.RunOptions;
+import io.teleworld.runtime.Scope;
+import io.teleworld.tensor.DType;
+import io.teleworld.tensor.HostTensor;
+import io.teleworld.tensor.Tensor;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Geometry of keyframes by the geometry network, at the commanded poses (paper §3.3).
+ *
+ * <p>The network sees the picture and what the memory knows from its pose. The start picture's median depth becomes the
+ * unit of length; later depths are brought into the memory's scale by {@link DepthAlignment}, and a frame that does not
+ * fit the memory has all its depth dropped. Depths beyond {@link #SKY_DEPTH} count as sky.
+ *
+ * <p>Thread-safe; keeps the scale of one session.
+ */
+public final class GeometryReconstructor implements Reconstructor {
+
+    /** World units (median depths of the start picture) from which on a depth is sky. */
+    public static final float SKY_DEPTH = 40;
+
+    private static final Logger LOG = LoggerFactory.getLogger(GeometryReconstructor.class);
+
+    private final Program program;
+    private final ProgramState state;
+    private final Scope scope;
+    private final DepthAlignment alignment = new DepthAlignment(DepthAlignment.Model.SCALE);
+
+    /**
+     * A reconstructor for one session.
+     *
+     * @param program compiled from the geometry network's graph; borrowed
+     * @param scope owns what is made here
+     */
+    public GeometryReconstructor(Program program, Scope scope) {
+        this.program = program;
+        this.scope = scope;
+        this.state = program.newState(scope);
+    }
+
+    @Override
+    public synchronized List<FrameGeometry> reconstruct(List<Keyframe> keyframes) {
+        List<FrameGeometry> all = new ArrayList<>();
+        for (Keyframe k : keyframes) {
+            all.add(reconstruct(k));
+        }
+        return all;
+    }
+
+    private FrameGeometry reconstruct(Keyframe keyframe) {
+        Intrinsics camera = keyframe.intrinsics();
+        int n = camera.width() * camera.height();
+        try (Scope work = scope.child("geometry")) {
+            HostTensor in = work.adopt(HostTensor.zeros(DType.F32, 1, 5, camera.height(), camera.width()));
+            boolean known = write(keyframe, in.mutableBuffer().asFloatBuffer(), n);
+            Map<String, Tensor> out = program.run(Map.of("image", in), state, RunOptions.DEFAULT, work);
+            float[] prediction = values(out, "depth");
+            float[] confidence = values(out, "confidence");
+            float[] logit = values(out, "dynamic");
+            boolean[] dynamic = new boolean[n];
+            for (int i = 0; i < n; i++) {
+                dynamic[i] = logit[i] > 0;
+            }
+            float[] depth = known ? aligned(keyframe, prediction) : normalised(prediction);
+            for (int i = 0; i < n; i++) {
+                if (depth[i] > SKY_DEPTH) {
+                    depth[i] = Float.POSITIVE_INFINITY;
+                }
+            }
+            return new FrameGeometry(depth, confidence, camera, keyframe.pose(), dynamic);
+        }
+    }
+
+    /** RGB in [−1, 1], the memory's inverse depth, its mask. Returns whether the memory knows anything. */
+    private static boolean write(Keyframe keyframe, FloatBuffer out, int n) {
+        byte[] rgb = keyframe.image().rgb();
+        for (int c = 0; c < 3; c++) {
+            for (int i = 0; i < n; i++) {
+                out.put((rgb[3 * i + c] & 0xff) * (2f / 255) - 1);
+            }
+        }
+        GuidanceFrame known = keyframe.known();
+        out.put(known.inverseDepth());
+        boolean any = false;
+        for (byte layer : known.layers()) {
+            out.put(layer == GuidanceFrame.HOLE ? 0 : 1);
+            any |= layer != GuidanceFrame.HOLE;
+        }
+        return any;
+    }
+
+    private static float[] values(Map<String, Tensor> out, String name) {
+        return Objects.requireNonNull(out.get(name), name).toFloatArray();
+    }
+
+    /** Nothing is known: the median becomes 1. */
+    private static float[] normalised(float[] prediction) {
+        float median = DepthMaps.median(prediction);
+        float scale = median > 0 ? 1 / median : 1;
+        float[] depth = prediction.clone();
+        for (int i = 0; i < depth.length; i++) {
+            depth[i] *= scale;
+        }
+        return depth;
+    }
+
+    private float[] aligned(Keyframe keyframe, float[] prediction) {
+        GuidanceFrame known = keyframe.known();
+        float[] memory = new float[prediction.length];
+        for (int i = 0; i < memory.length; i++) {
+            // Dynamic content may have moved since; it says nothing about scale.
+            boolean usable = known.layers()[i] == GuidanceFrame.STATIC && known.inverseDepth()[i] > 0;
+            memory[i] = usable ? 1 / known.inverseDepth()[i] : 0;
+        }
+        DepthAlignment.Result result = alignment.align(prediction, memory);
+        if (result.outcome() == DepthAlignment.Outcome.REJECTED) {
+            LOG.debug(
+                    "geometry at {} s does not fit the memory (scale {}, median residual {}) and is dropped",
+                    keyframe.timeSeconds(),
+                    result.line().scale(),
+                    result.medianResidual());
+            return new float[prediction.length];
+        }
+        return alignment.apply(prediction);
+    }
+}

@@ -1,0 +1,227 @@
+package io.teleworld.core.generate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.teleworld.ChainingPolicy;
+import io.teleworld.FrameGenerator.SegmentGeneration;
+import io.teleworld.GenerationStage;
+import io.teleworld.GuidanceLatent;
+import io.teleworld.LatentFrame;
+import io.teleworld.SegmentInput;
+import io.teleworld.SegmentPlan;
+import io.teleworld.core.TinyModel;
+import io.teleworld.core.diffusion.FewStepSampler;
+import io.teleworld.core.diffusion.FlowMatchScheduler;
+import io.teleworld.core.generate.SegmentLayout.PassKind;
+import io.teleworld.core.generate.SegmentLayout.SequenceFrame;
+import io.teleworld.core.network.VideoTransformer;
+import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.core.plan.SegmentMap;
+import io.teleworld.runtime.Precision;
+import io.teleworld.runtime.Program;
+import io.teleworld.runtime.RunOptions;
+import io.teleworld.runtime.Scope;
+import io.teleworld.runtime.Weights;
+import io.teleworld.tensor.DType;
+import io.teleworld.tensor.HostTensor;
+import io.teleworld.testkit.ReferenceRuntime;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.SplittableRandom;
+import java.util.concurrent.CancellationException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class DiffusionGeneratorTest {
+
+    private static final VideoTransformerConfig CONFIG = TinyModel.TRANSFORMER;
+    private static final int H = 2;
+    private static final int W = 4;
+    private static final int SIZE = 4 * H * W;
+    private static final SegmentPlan PLAN =
+            SegmentMap.parse("0 1 2 1 3 1", true).plan(ChainingPolicy.MAX_THROUGHPUT);
+
+    private final ReferenceRuntime runtime = new ReferenceRuntime();
+    private final Scope scope = Scope.root("test");
+    private final Weights weights = Weights.of(TinyModel.transformerWeights());
+
+    @AfterEach
+    void close() {
+        scope.close();
+        runtime.close();
+    }
+
+    private DiffusionGenerator generator(List<Integer> steps, GuidanceConfig guidance) {
+        int capacity = SegmentLayout.cacheCapacity(PLAN, guidance);
+        Program program = scope.adopt(
+                runtime.compile(VideoTransformer.cachedGraph(CONFIG, H, W, capacity), weights, Precision.FP32));
+        FewStepSampler sampler = FewStepSampler.of(new FlowMatchScheduler(1000, 5), steps, true);
+        return new DiffusionGenerator(CONFIG, guidance, sampler, 0, program, capacity, H, W, scope);
+    }
+
+    private static SegmentInput input(long seed, boolean guided) {
+        SplittableRandom random = new SplittableRandom(4);
+        List<GuidanceLatent> guidance = new ArrayList<>();
+        for (int f = 0; guided && f < PLAN.length(); f++) {
+            guidance.add(new GuidanceLatent(
+                    new LatentFrame(4, H, W, gaussian(random, SIZE)),
+                    gaussian(random, H * W),
+                    gaussian(random, H * W)));
+        }
+        LatentFrame first = new LatentFrame(4, H, W, gaussian(random, SIZE));
+        return new SegmentInput(0, PLAN, Map.of(1, first), guidance, seed);
+    }
+
+    private static float[] gaussian(SplittableRandom random, int n) {
+        float[] values = new float[n];
+        for (int i = 0; i < n; i++) {
+            values[i] = (float) random.nextGaussian();
+        }
+        return values;
+    }
+
+    private static Map<Integer, LatentFrame> run(DiffusionGenerator generator, SegmentInput input) {
+        Map<Integer, LatentFrame> all = new HashMap<>(input.given());
+        try (SegmentGeneration generation = generator.begin(input)) {
+            for (GenerationStage stage : PLAN.stages()) {
+                all.putAll(generation.generate(stage, () -> false));
+            }
+        }
+        return all;
+    }
+
+    /** With one step from pure noise, frame = noise − velocity; the velocity is that of training's masked sequence. */
+    @Test
+    void cachedPassesEqualTheMaskedSequenceOfTraining() {
+        for (GuidanceConfig guidance :
+                List.of(GuidanceConfig.DEFAULT, new GuidanceConfig(GuidanceConfig.Layout.PREFIX, 6, 2))) {
+            for (boolean guided : new boolean[] {true, false}) {
+                SegmentInput input = input(11, guided);
+                Map<Integer, LatentFrame> made = run(generator(List.of(1000), guidance), input);
+                assertMasked(input, made, guidance, guided);
+            }
+        }
+    }
+
+    private void assertMasked(
+            SegmentInput input, Map<Integer, LatentFrame> made, GuidanceConfig guidance, boolean guided) {
+        SegmentLayout layout = new SegmentLayout(PLAN, guidance, guided);
+        List<SequenceFrame> sequence = layout.sequence();
+        int n = sequence.size();
+        int channels = CONFIG.inChannels();
+        float[] latents = new float[channels * n * H * W];
+        float[] times = new float[n];
+        float[] positions = new float[n];
+        Map<Integer, float[]> noise = new HashMap<>();
+        for (int s = 0; s < PLAN.stages().size(); s++) {
+            List<Integer> frames = PLAN.stages().get(s).frames();
+            float[] all = gaussian(new SplittableRandom(Seeds.of(input.seed(), s, 0)), frames.size() * SIZE);
+            for (int i = 0; i < frames.size(); i++) {
+                noise.put(frames.get(i), java.util.Arrays.copyOfRange(all, i * SIZE, (i + 1) * SIZE));
+            }
+        }
+        for (int i = 0; i < n; i++) {
+            SequenceFrame f = sequence.get(i);
+            float[] one = new float[channels * H * W];
+            switch (f.kind()) {
+                case GUIDANCE -> SegmentLayout.writeGuidance(input.guidance().get(f.frame() - 1), guidance, one, 0);
+                case NOISY ->
+                    SegmentLayout.writeTarget(
+                            new LatentFrame(4, H, W, Objects.requireNonNull(noise.get(f.frame()))), guidance, one, 0);
+                default -> SegmentLayout.writeTarget(Objects.requireNonNull(made.get(f.frame())), guidance, one, 0);
+            }
+            for (int c = 0; c < channels; c++) {
+                System.arraycopy(one, c * H * W, latents, (c * n + i) * H * W, H * W);
+            }
+            times[i] = f.kind() == PassKind.NOISY ? 1000 : 0;
+            positions[i] = f.position();
+        }
+        boolean[][] mask = layout.attentionMask();
+        boolean[] flat = new boolean[n * n];
+        for (int q = 0; q < n; q++) {
+            System.arraycopy(mask[q], 0, flat, q * n, n);
+        }
+        Program program =
+                scope.adopt(runtime.compile(VideoTransformer.maskedGraph(CONFIG, H, W), weights, Precision.FP32));
+        float[] velocity = Objects.requireNonNull(program.run(
+                                Map.of(
+                                        "latents", HostTensor.ofFloats(latents, 1, channels, n, H, W),
+                                        "timestep", HostTensor.ofFloats(times, 1, n),
+                                        "positions", HostTensor.ofFloats(positions, n),
+                                        "text", HostTensor.zeros(DType.F32, 1, CONFIG.textLen(), CONFIG.textDim()),
+                                        "visibility", HostTensor.ofBooleans(flat, n, n)),
+                                program.newState(scope),
+                                RunOptions.DEFAULT,
+                                scope)
+                        .get("velocity"))
+                .toFloatArray();
+        double moved = 0;
+        for (int i = 0; i < n; i++) {
+            if (sequence.get(i).kind() != PassKind.NOISY) {
+                continue;
+            }
+            int frame = sequence.get(i).frame();
+            float[] start = Objects.requireNonNull(noise.get(frame));
+            float[] end = Objects.requireNonNull(made.get(frame)).values();
+            for (int c = 0; c < 4; c++) {
+                for (int k = 0; k < H * W; k++) {
+                    float v = velocity[(c * n + i) * H * W + k];
+                    assertThat(end[c * H * W + k])
+                            .as("frame %d, channel %d, cell %d", frame, c, k)
+                            .isEqualTo(start[c * H * W + k] - v, within(1e-4f));
+                    moved = Math.max(moved, Math.abs(v));
+                }
+            }
+        }
+        assertThat(moved).isGreaterThan(0.1);
+    }
+
+    @Test
+    void noiseDependsOnTheSeedAndStatesAreReusedClean() {
+        DiffusionGenerator generator = generator(List.of(1000, 500), GuidanceConfig.DEFAULT);
+        Map<Integer, LatentFrame> first = run(generator, input(1, true));
+        Map<Integer, LatentFrame> again = run(generator, input(1, true));
+        Map<Integer, LatentFrame> other = run(generator, input(2, true));
+        Map<Integer, LatentFrame> unguided = run(generator, input(1, false));
+        for (int f = 2; f <= 6; f++) {
+            float[] a = Objects.requireNonNull(first.get(f)).values();
+            assertThat(Objects.requireNonNull(again.get(f)).values()).isEqualTo(a);
+            assertThat(Objects.requireNonNull(other.get(f)).values()).isNotEqualTo(a);
+            assertThat(Objects.requireNonNull(unguided.get(f)).values()).isNotEqualTo(a);
+        }
+    }
+
+    @Test
+    void cancellationComesBetweenSteps() {
+        DiffusionGenerator generator = generator(List.of(1000, 500), GuidanceConfig.DEFAULT);
+        int[] asked = new int[1];
+        try (SegmentGeneration generation = generator.begin(input(1, true))) {
+            assertThatThrownBy(() -> generation.generate(PLAN.stages().get(0), () -> ++asked[0] == 4))
+                    .isInstanceOf(CancellationException.class);
+        }
+        assertThat(asked[0]).isEqualTo(4);
+        assertThat(run(generator, input(1, true))).hasSize(6);
+    }
+
+    @Test
+    void stagesOutOfOrderAndPlansThatDoNotFitAreRefused() {
+        DiffusionGenerator generator = generator(List.of(1000), GuidanceConfig.DEFAULT);
+        try (SegmentGeneration generation = generator.begin(input(1, true))) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> generation.generate(PLAN.stages().get(1), () -> false))
+                    .withMessageContaining("in order");
+        }
+        SegmentPlan longer =
+                SegmentMap.parse("0 1 2 2 2 2 2 2 2 2 2 2 1 3 3 1", true).plan(ChainingPolicy.MAX_THROUGHPUT);
+        LatentFrame first = new LatentFrame(4, H, W, new float[SIZE]);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> generator.begin(new SegmentInput(0, longer, Map.of(1, first), List.of(), 0)))
+                .withMessageContaining("cached frames");
+    }
+}
