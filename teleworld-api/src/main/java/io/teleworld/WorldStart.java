@@ -29,6 +29,7 @@ public final class WorldStart {
     private final int queuedChunks;
     private final Keys keys;
     private final KeyScript script;
+    private final @Nullable CameraPath path;
 
     private WorldStart(Builder b) {
         this.file = b.file;
@@ -47,6 +48,7 @@ public final class WorldStart {
         this.queuedChunks = b.queuedChunks;
         this.keys = b.keys;
         this.script = b.script;
+        this.path = b.path;
     }
 
     /** Starts from a picture file: PNG, JPEG, BMP or GIF, of any aspect; it is read when the world starts. */
@@ -185,6 +187,13 @@ public final class WorldStart {
         return new WorldStart(b);
     }
 
+    /** A path that the camera follows whatever the keys are, for measurements against ground truth; none by default. */
+    public WorldStart cameraPath(CameraPath value) {
+        Builder b = new Builder(this);
+        b.path = Objects.requireNonNull(value, "camera path");
+        return new WorldStart(b);
+    }
+
     /**
      * The start picture; read from its file at each call.
      *
@@ -267,6 +276,11 @@ public final class WorldStart {
         return script;
     }
 
+    /** The path that the camera follows, if there is one. */
+    public Optional<CameraPath> cameraPath() {
+        return Optional.ofNullable(path);
+    }
+
     private static final class Builder {
         private @Nullable Path file;
         private @Nullable RgbImage image;
@@ -284,6 +298,7 @@ public final class WorldStart {
         private int queuedChunks = 16;
         private Keys keys = Keys.NONE;
         private KeyScript script = KeyScript.NONE;
+        private @Nullable CameraPath path;
 
         Builder() {}
 
@@ -304,6 +319,7 @@ public final class WorldStart {
             queuedChunks = s.queuedChunks;
             keys = s.keys;
             script = s.script;
+            path = s.path;
         }
     }
 }

@@ -7,12 +7,16 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Delivers a queue to one subscriber at a time, on a thread of its own. Chunks are taken from the queue only when the
  * subscriber has asked for them. Thread-safe.
  */
 final class FramePublisher implements Flow.Publisher<FrameChunk> {
+
+    private static final Logger LOG = LoggerFactory.getLogger(FramePublisher.class);
 
     private final FrameQueue queue;
     private final ThreadFactory threads;
@@ -95,9 +99,8 @@ final class FramePublisher implements Flow.Publisher<FrameChunk> {
                 // Cancelled: no further signal is due.
                 Thread.currentThread().interrupt();
             } catch (RuntimeException e) {
-                cancel();
-                active.compareAndSet(this, null);
-                throw e;
+                // The subscriber broke its contract by throwing; nothing more can be signalled to it.
+                LOG.warn("a subscriber of frames failed; its subscription is cancelled", e);
             }
             active.compareAndSet(this, null);
         }

@@ -1,5 +1,6 @@
 package io.teleworld.core.loop;
 
+import io.teleworld.CameraPath;
 import io.teleworld.FrameGenerator;
 import io.teleworld.Guidance;
 import io.teleworld.KeyScript;
@@ -11,6 +12,7 @@ import io.teleworld.core.decode.FrameEncoder;
 import io.teleworld.core.memory.MemoryOptions;
 import io.teleworld.core.schedule.TaskGraph;
 import io.teleworld.geometry.Intrinsics;
+import java.util.Optional;
 
 /**
  * What a loop is made of. Immutable; the parts are borrowed.
@@ -28,6 +30,7 @@ import io.teleworld.geometry.Intrinsics;
  * @param memoryOptions bounds of the 4D memory
  * @param remembers whether the memory outlives a segment
  * @param script keys by frame
+ * @param path poses by frame, where the keys do not move the camera
  * @param seed of all noise
  */
 record LoopParts(
@@ -44,4 +47,5 @@ record LoopParts(
         MemoryOptions memoryOptions,
         boolean remembers,
         KeyScript script,
+        Optional<CameraPath> path,
         long seed) {}

@@ -78,6 +78,7 @@ public record SessionFactory(
                 memoryOptions,
                 start.memory(),
                 start.script(),
+                start.cameraPath(),
                 start.seed());
         LoopSession session = new LoopSession(
                 parts,

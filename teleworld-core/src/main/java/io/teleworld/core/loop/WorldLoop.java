@@ -204,10 +204,8 @@ final class WorldLoop implements ScheduleExecutor.Runner {
                 event = keys.event(now);
             }
             Keys acting = new Keys(sample.keys().bits() | scripted.bits());
-            KeyboardCamera.Path step = keyboard.path(
-                    state, acting, 1, parts.framesPerSecond(), scale, pose -> known.distanceAhead(pose, TUBE * scale));
-            state = step.end();
-            poses.add(step.poses().get(0));
+            state = next(state, acting, frame, scale, known);
+            poses.add(state.pose());
             times.add(time(segment, i));
             held.add(acting);
             events.add(event);
@@ -235,6 +233,20 @@ final class WorldLoop implements ScheduleExecutor.Runner {
         }
         segment.guidance =
                 SegmentLayout.guidanceLatents(guidance, parts.encoder().encode(pixels, guidance.size()));
+    }
+
+    private CameraState next(CameraState state, Keys acting, long frame, double scale, MemorySnapshot known) {
+        if (parts.path().isPresent()) {
+            return CameraState.at(parts.path().get().at(frame));
+        }
+        return keyboard.path(
+                        state,
+                        acting,
+                        1,
+                        parts.framesPerSecond(),
+                        scale,
+                        pose -> known.distanceAhead(pose, TUBE * scale))
+                .end();
     }
 
     private double time(Segment segment, int frame) {

@@ -89,7 +89,7 @@ class FrameQueueTest {
         assertThat(new FrameQueue(1, () -> {}).put(chunk(0), cancelled::get)).isFalse();
     }
 
-    private static final class Reader implements Flow.Subscriber<FrameChunk> {
+    private static class Reader implements Flow.Subscriber<FrameChunk> {
         private final List<FrameChunk> got = Collections.synchronizedList(new ArrayList<>());
         private final List<String> ends = Collections.synchronizedList(new ArrayList<>());
         private final CountDownLatch ended = new CountDownLatch(1);
@@ -198,6 +198,30 @@ class FrameQueueTest {
         assertThat(reader.got).isEmpty();
         assertThat(other.got).containsExactly(chunk(7));
         queue.close();
+    }
+
+    @Test
+    void aSubscriberThatThrowsLosesItsSubscription() throws InterruptedException {
+        FrameQueue queue = new FrameQueue(10, () -> {});
+        FramePublisher publisher = new FramePublisher(queue, Thread::new);
+        publisher.subscribe(new Reader(5) {
+            @Override
+            public void onNext(FrameChunk item) {
+                throw new IllegalStateException("cannot read this");
+            }
+        });
+        queue.put(chunk(0), () -> false);
+        while (queue.size() > 0) {
+            Thread.sleep(1);
+        }
+        queue.put(chunk(1), () -> false);
+        Reader other = new Reader(1);
+        while (other.got.isEmpty()) {
+            other.ends.clear();
+            publisher.subscribe(other);
+            Thread.sleep(5);
+        }
+        assertThat(other.got).containsExactly(chunk(1));
     }
 
     @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.teleworld.CameraPath;
 import io.teleworld.ChainingPolicy;
 import io.teleworld.FrameChunk;
 import io.teleworld.Guidance;
@@ -20,6 +21,7 @@ import io.teleworld.core.plan.FrameChainPlanner;
 import io.teleworld.core.plan.WholeSegmentPlanner;
 import io.teleworld.error.ResourceClosedException;
 import io.teleworld.error.TeleWorldException;
+import io.teleworld.geometry.Pose;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -226,6 +228,19 @@ class LoopSessionTest {
                 start().script(KeyScript.parse("RIGHT*400")).queuedChunks(1).memory(false), 1)) {
             read(session, 217);
             assertThat(session.memory().pointCount()).isLessThan(with / 2);
+        }
+    }
+
+    @Test
+    void aCameraPathOverrulesTheKeys() {
+        CameraPath path =
+                frame -> Pose.yaw(0.01 * frame).compose(Pose.pitch(0.1)).withTranslation(0, 0, 0.002 * frame);
+        try (LoopSession session = start(start().cameraPath(path).keys(Keys.of(Key.LEFT)), 1)) {
+            List<WorldFrame> frames = read(session, 80);
+            for (WorldFrame f : frames.subList(1, 80)) {
+                assertThat(f.pose().rotationAngleTo(path.at(f.index()))).isLessThan(1e-6);
+                assertThat(f.pose().distanceTo(path.at(f.index()))).isLessThan(1e-9);
+            }
         }
     }
 
