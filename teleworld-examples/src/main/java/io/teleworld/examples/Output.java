@@ -1,0 +1,42 @@
+package io.teleworld.examples;
+
+import io.teleworld.error.TeleWorldException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Map;
+import tools.jackson.databind.SerializationFeature;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Folders and reports. Thread-safe. */
+final class Output {
+
+    private static final JsonMapper JSON =
+            JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
+
+    private Output() {}
+
+    /** Makes a folder and finds out now, not after minutes of work, whether files can be written there. */
+    static Path folder(Path folder) {
+        try {
+            Files.createDirectories(folder);
+            Files.delete(Files.createTempFile(folder, "write", ".tmp"));
+            return folder;
+        } catch (IOException e) {
+            throw new TeleWorldException(
+                    TeleWorldException.Category.USER, folder + ": the output folder cannot be written to", e);
+        }
+    }
+
+    /** Writes a report; one that is there is replaced once the new one is complete. */
+    static void json(Path file, Map<String, ?> report) {
+        Path part = file.resolveSibling(file.getFileName() + ".part");
+        try {
+            Files.write(part, JSON.writeValueAsBytes(report));
+            Files.move(part, file, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            throw new TeleWorldException(TeleWorldException.Category.USER, file + ": cannot be written", e);
+        }
+    }
+}
