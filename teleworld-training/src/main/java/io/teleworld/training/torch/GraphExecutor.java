@@ -14,10 +14,12 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiFunction;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -228,6 +230,7 @@ final class GraphExecutor implements AutoCloseable {
         private final Map<Value, Tensor> parameters;
         private final CastCache parameterCasts;
         private final CastCache activationCasts = new CastCache();
+        private final Map<Value, Optional<VisibilityBlocks>> blocks = new HashMap<>();
 
         Run(Map<Value, Tensor> parameters, CastCache parameterCasts) {
             this.parameters = parameters;
@@ -294,6 +297,17 @@ final class GraphExecutor implements AutoCloseable {
                         return c.kernels.computeIfAbsent(
                                 v, k -> TorchTensors.keep(Lowering.kernel(get(index), arithmetic.products())));
                     }
+                }
+
+                @Override
+                public @Nullable VisibilityBlocks blocks(int index) {
+                    Tensor t = get(index);
+                    return TorchTensors.type(t) != ScalarType.Bool
+                            ? null
+                            : blocks.computeIfAbsent(
+                                            node.inputs().get(index),
+                                            v -> Optional.ofNullable(VisibilityBlocks.of(t)))
+                                    .orElse(null);
                 }
 
                 @Override

@@ -2,12 +2,15 @@ package io.teleworld.training.torch;
 
 import io.teleworld.graph.Op;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.StringViewOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
@@ -149,13 +152,19 @@ final class Lowering {
         } else if (op instanceof Op.Mul) {
             return a.mul(b);
         } else if (op instanceof Op.Div) {
-            return a.is_floating_point() ? a.div(b) : a.div(b, new org.bytedeco.pytorch.StringViewOptional("trunc"));
+            return a.is_floating_point() ? a.div(b) : truncatingDivision(a, b);
         } else if (op instanceof Op.Pow) {
             return torch.pow(a, b);
         } else if (op instanceof Op.Max) {
             return torch.maximum(a, b);
         }
         return torch.minimum(a, b);
+    }
+
+    private static Tensor truncatingDivision(Tensor a, Tensor b) {
+        // The option only refers to its characters, so these must live as long as the call.
+        BytePointer mode = new BytePointer("trunc");
+        return a.div(b, new StringViewOptional(mode));
     }
 
     private static Tensor comparison(Op.Comparison op, Tensor a, Tensor b) {
@@ -244,13 +253,59 @@ final class Lowering {
         Tensor q = heads(in.product(0), op.heads());
         Tensor k = heads(in.product(1), op.heads());
         Tensor v = heads(in.product(2), op.heads());
-        Tensor mask = in.size() == 4 ? in.mask(3) : null;
-        Tensor y = arithmetic.narrow() && !cuda
-                ? attentionByProducts(q, k, v, mask, op.scale())
-                : torch.scaled_dot_product_attention(
-                        q, k, v, some(mask), 0.0, false, new DoubleOptional(op.scale()), false);
+        VisibilityBlocks blocks = in.size() == 4 ? in.blocks(3) : null;
+        Tensor y = blocks != null
+                ? attentionByGroups(q, k, v, blocks, op.scale())
+                : attend(q, k, v, in.size() == 4 ? in.mask(3) : null, op.scale());
         Tensor joined = y.transpose(1, 2);
         return joined.reshape(joined.size(0), joined.size(1), joined.size(2) * joined.size(3));
+    }
+
+    private Tensor attend(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, double scale) {
+        return arithmetic.narrow() && !cuda
+                ? attentionByProducts(q, k, v, mask, scale)
+                : torch.scaled_dot_product_attention(
+                        q, k, v, some(mask), 0.0, false, new DoubleOptional(scale), false);
+    }
+
+    /** Each group of queries attends to the keys that it sees and to nothing else. */
+    private Tensor attentionByGroups(Tensor q, Tensor k, Tensor v, VisibilityBlocks blocks, double scale) {
+        // Splitting once keeps the way back cheap: one concatenation instead of a padded sum per piece.
+        Tensor[] queries = pieces(q, blocks.rowSizes());
+        Tensor[] keys = pieces(k, blocks.columnSizes());
+        Tensor[] values = pieces(v, blocks.columnSizes());
+        Tensor[] results = new Tensor[queries.length];
+        for (VisibilityBlocks.Group g : blocks.groups()) {
+            Tensor y = attend(join(queries, g.rows()), join(keys, g.columns()), join(values, g.columns()), null, scale);
+            long[] sizes =
+                    Arrays.stream(g.rows()).mapToLong(r -> blocks.rowSizes()[r]).toArray();
+            Tensor[] parts = pieces(y, sizes);
+            for (int i = 0; i < parts.length; i++) {
+                results[g.rows()[i]] = parts[i];
+            }
+        }
+        return results.length == 1 ? results[0] : torch.cat(new TensorVector(results), 2);
+    }
+
+    /** Consecutive parts of the axis of tokens of [B,heads,L,D]. */
+    private static Tensor[] pieces(Tensor x, long[] sizes) {
+        if (sizes.length == 1) {
+            return new Tensor[] {x};
+        }
+        TensorVector parts = torch.split_with_sizes(x, sizes, 2);
+        Tensor[] out = new Tensor[sizes.length];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = new Tensor(parts.get(i));
+        }
+        return out;
+    }
+
+    private static Tensor join(Tensor[] pieces, int[] which) {
+        if (which.length == 1) {
+            return pieces[which[0]];
+        }
+        Tensor[] chosen = Arrays.stream(which).mapToObj(i -> pieces[i]).toArray(Tensor[]::new);
+        return torch.cat(new TensorVector(chosen), 2);
     }
 
     /**
