@@ -305,8 +305,7 @@ final class GraphExecutor implements AutoCloseable {
                     return TorchTensors.type(t) != ScalarType.Bool
                             ? null
                             : blocks.computeIfAbsent(
-                                            node.inputs().get(index),
-                                            v -> Optional.ofNullable(VisibilityBlocks.of(t)))
+                                            node.inputs().get(index), v -> Optional.ofNullable(VisibilityBlocks.of(t)))
                                     .orElse(null);
                 }
 

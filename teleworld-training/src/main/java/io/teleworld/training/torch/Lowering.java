@@ -264,8 +264,7 @@ final class Lowering {
     private Tensor attend(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, double scale) {
         return arithmetic.narrow() && !cuda
                 ? attentionByProducts(q, k, v, mask, scale)
-                : torch.scaled_dot_product_attention(
-                        q, k, v, some(mask), 0.0, false, new DoubleOptional(scale), false);
+                : torch.scaled_dot_product_attention(q, k, v, some(mask), 0.0, false, new DoubleOptional(scale), false);
     }
 
     /** Each group of queries attends to the keys that it sees and to nothing else. */

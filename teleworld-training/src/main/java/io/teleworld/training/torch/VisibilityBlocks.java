@@ -48,7 +48,8 @@ record VisibilityBlocks(long[] rowSizes, long[] columnSizes, List<Group> groups)
         byte[] bits = new byte[Math.multiplyExact(lq, lk)];
         try (PointerScope s = new PointerScope()) {
             Tensor dense = mask.contiguous();
-            ByteBuffer b = new BytePointer(dense.data_ptr()).capacity(bits.length).asByteBuffer();
+            ByteBuffer b =
+                    new BytePointer(dense.data_ptr()).capacity(bits.length).asByteBuffer();
             b.get(bits);
         }
         return of(bits, lq, lk);

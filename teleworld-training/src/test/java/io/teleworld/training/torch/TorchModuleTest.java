@@ -115,7 +115,9 @@ class TorchModuleTest {
                     double numeric = (shifted(m, in, t, i, h) - shifted(m, in, t, i, -h)) / (2 * h);
                     assertThat((double) analytic[i])
                             .as("gradient of %s[%d] in %s", p, i, name)
-                            .isCloseTo(numeric, within((name.equals("memory block") ? 2e-2 : 2e-3) + 0.02 * Math.abs(numeric)));
+                            .isCloseTo(
+                                    numeric,
+                                    within((name.equals("memory block") ? 2e-2 : 2e-3) + 0.02 * Math.abs(numeric)));
                 }
             });
         }
