@@ -25,8 +25,11 @@ final class Block {
     /** Largest splat size here; only ever an upper bound. */
     float maxSize;
 
-    /** Mean position, world units; x, y, z per cell. */
-    float[] xyz;
+    /** Mean position, world units. */
+    float[] xs;
+
+    float[] ys;
+    float[] zs;
     /** Mean colour, linear light, 16 bits each: r << 32 | g << 16 | b. */
     long[] colour;
 
@@ -46,7 +49,9 @@ final class Block {
 
     Block(long key, int capacity) {
         this.key = key;
-        xyz = new float[3 * capacity];
+        xs = new float[capacity];
+        ys = new float[capacity];
+        zs = new float[capacity];
         colour = new long[capacity];
         weight = new float[capacity];
         size = new float[capacity];
@@ -63,7 +68,9 @@ final class Block {
         count = from.count;
         lastSegment = from.lastSegment;
         maxSize = from.maxSize;
-        xyz = from.xyz.clone();
+        xs = from.xs.clone();
+        ys = from.ys.clone();
+        zs = from.zs.clone();
         colour = from.colour.clone();
         weight = from.weight.clone();
         size = from.size.clone();
@@ -84,7 +91,9 @@ final class Block {
         int slot = count;
         if (slot == weight.length) {
             int n = Math.min(EDGE * EDGE * EDGE, slot + (slot >> 1) + 8);
-            xyz = Arrays.copyOf(xyz, 3 * n);
+            xs = Arrays.copyOf(xs, n);
+            ys = Arrays.copyOf(ys, n);
+            zs = Arrays.copyOf(zs, n);
             colour = Arrays.copyOf(colour, n);
             weight = Arrays.copyOf(weight, n);
             size = Arrays.copyOf(size, n);
@@ -109,7 +118,9 @@ final class Block {
         if (slot == from) {
             return;
         }
-        System.arraycopy(xyz, 3 * from, xyz, 3 * slot, 3);
+        xs[slot] = xs[from];
+        ys[slot] = ys[from];
+        zs[slot] = zs[from];
         colour[slot] = colour[from];
         weight[slot] = weight[from];
         size[slot] = size[from];
@@ -128,6 +139,7 @@ final class Block {
      * @param lr linear red in [0, 65535]
      * @param lg linear green
      * @param lb linear blue
+     * @param footprint edge of the square, facing the camera, that the observation stands for
      */
     void merge(
             int slot,
@@ -145,9 +157,9 @@ final class Block {
             int segment) {
         float old = weight[slot];
         if (old <= 0) {
-            xyz[3 * slot] = x;
-            xyz[3 * slot + 1] = y;
-            xyz[3 * slot + 2] = z;
+            xs[slot] = x;
+            ys[slot] = y;
+            zs[slot] = z;
             colour[slot] = pack(lr, lg, lb);
             normal[slot] = octEncode(nx, ny, nz);
             size[slot] = footprint;
@@ -155,9 +167,9 @@ final class Block {
             first[slot] = segment;
         } else {
             float a = w / (old + w);
-            xyz[3 * slot] += a * (x - xyz[3 * slot]);
-            xyz[3 * slot + 1] += a * (y - xyz[3 * slot + 1]);
-            xyz[3 * slot + 2] += a * (z - xyz[3 * slot + 2]);
+            xs[slot] += a * (x - xs[slot]);
+            ys[slot] += a * (y - ys[slot]);
+            zs[slot] += a * (z - zs[slot]);
             long c = colour[slot];
             colour[slot] = pack(mix(red(c), lr, a), mix(green(c), lg, a), mix(blue(c), lb, a));
             if (w > old) {

@@ -23,11 +23,11 @@ public final class MemoryRenderer {
     /** Contributions at most this much deeper than the nearest one blend with it. */
     private static final float TIE = 1.01f;
 
-    /** Steps per unit of relative depth in the depth sums. */
-    private static final float DEPTH_STEPS = 65536f;
-
     private static final float NEAR = 0.02f;
     private static final int MARGIN = 4;
+    private static final float[] STILL = new float[3 * 256];
+    private static final boolean STATIC_LAYER = false;
+    private static final boolean DYNAMIC_LAYER = true;
     private static final int DYNAMIC_FLAG = 0x80000000;
 
     private int width;
@@ -35,7 +35,7 @@ public final class MemoryRenderer {
     /** Nearest hit: float bits of depth in the upper half, contributor id in the lower. */
     private long[] nearest = new long[0];
 
-    private float[] limit = new float[0];
+    private int[] limit = new int[0];
     private long[] redGreen = new long[0];
     private long[] blueWeight = new long[0];
     private long[] depthCount = new long[0];
@@ -46,6 +46,9 @@ public final class MemoryRenderer {
     private float[] sv = new float[0];
     private float[] sz = new float[0];
     private float[] sr = new float[0];
+    private float[] dx = new float[0];
+    private float[] dy = new float[0];
+    private float[] dz = new float[0];
     private int[] visible = new int[0];
     private float[] postDepth = new float[0];
     private byte[] postMask = new byte[0];
@@ -108,35 +111,30 @@ public final class MemoryRenderer {
         for (int i = 0; i < visibleBlocks; i++) {
             Block block = memory.blocks[visible[i]];
             reserve(scratch + block.count);
-            project(block.xyz, block.size, block.count, c);
-            depthPass(scratch, block.count, visible[i] << Block.LOCAL_BITS);
+            project(block.xs, block.ys, block.zs, block.size, block.count, c);
+            depthPass(scratch, block.count, visible[i] << Block.LOCAL_BITS, c.near);
             scratch += block.count;
         }
         DynamicSnapshot moving = null;
-        float[] moved = new float[0];
         if (!Double.isNaN(time) && !memory.dynamics.isEmpty()) {
             moving = at(memory, time);
             if (moving != null) {
-                moved = displaced(memory, moving, time);
+                displace(memory, moving, time);
                 reserve(scratch + moving.count());
-                project(moved, moving.size, moving.count(), c);
-                depthPass(scratch, moving.count(), DYNAMIC_FLAG);
+                project(dx, dy, dz, moving.size, moving.count(), c);
+                depthPass(scratch, moving.count(), DYNAMIC_FLAG, c.near);
             }
         }
-        for (int i = 0; i < nearest.length; i++) {
-            long n = nearest[i];
-            // Static and dynamic content never blend: the sign of the limit tells the layer.
-            float z = n == Long.MAX_VALUE ? 0 : Float.intBitsToFloat((int) (n >>> 32)) * TIE;
-            limit[i] = (int) n < 0 ? -z : z;
-        }
+        limitTo(STATIC_LAYER);
         scratch = 0;
         for (int i = 0; i < visibleBlocks; i++) {
             Block block = memory.blocks[visible[i]];
-            blendPass(scratch, block.count, block.colour, block.weight, 1f);
+            blendPass(scratch, block.count, block.colour, block.weight);
             scratch += block.count;
         }
         if (moving != null) {
-            blendPass(scratch, moving.count(), moving.colour, null, -1f);
+            limitTo(DYNAMIC_LAYER);
+            blendPass(scratch, moving.count(), moving.colour, null);
         }
     }
 
@@ -146,7 +144,7 @@ public final class MemoryRenderer {
         int n = w * h;
         if (nearest.length != n) {
             nearest = new long[n];
-            limit = new float[n];
+            limit = new int[n];
             redGreen = new long[n];
             blueWeight = new long[n];
             depthCount = new long[n];
@@ -245,35 +243,56 @@ public final class MemoryRenderer {
         return n;
     }
 
-    private void project(float[] xyz, float[] size, int count, Camera c) {
+    /** Fills the scratch entries from {@link #scratch} on; written so that the compiler can vectorise it. */
+    private void project(float[] xs, float[] ys, float[] zs, float[] size, int count, Camera c) {
+        float[] u = su;
+        float[] v = sv;
+        float[] r = sr;
+        float[] d = sz;
+        int from = scratch;
+        float r00 = c.r00 * c.fx;
+        float r01 = c.r01 * c.fx;
+        float r02 = c.r02 * c.fx;
+        float r10 = c.r10 * c.fy;
+        float r11 = c.r11 * c.fy;
+        float r12 = c.r12 * c.fy;
+        float r20 = c.r20;
+        float r21 = c.r21;
+        float r22 = c.r22;
+        float tx = c.tx * c.fx;
+        float ty = c.ty * c.fy;
+        float tz = c.tz;
+        float cx = c.cx;
+        float cy = c.cy;
         float half = 0.5f * c.fx;
-        int s = scratch;
-        for (int i = 0; i < count; i++, s++) {
-            float wx = xyz[3 * i];
-            float wy = xyz[3 * i + 1];
-            float wz = xyz[3 * i + 2];
-            float z = c.r20 * wx + c.r21 * wy + c.r22 * wz + c.tz;
+        for (int i = 0; i < count; i++) {
+            float x = xs[i];
+            float y = ys[i];
+            float w = zs[i];
+            float z = r20 * x + r21 * y + r22 * w + tz;
             float inverse = 1 / z;
-            su[s] = c.fx * (c.r00 * wx + c.r01 * wy + c.r02 * wz + c.tx) * inverse + c.cx;
-            sv[s] = c.fy * (c.r10 * wx + c.r11 * wy + c.r12 * wz + c.ty) * inverse + c.cy;
-            sr[s] = Math.max(0.5f, Math.min(MAX_RADIUS, half * size[i] * inverse));
-            sz[s] = z > c.near ? z : -1;
+            u[from + i] = (r00 * x + r01 * y + r02 * w + tx) * inverse + cx;
+            v[from + i] = (r10 * x + r11 * y + r12 * w + ty) * inverse + cy;
+            r[from + i] = half * size[i] * inverse;
+            d[from + i] = z;
         }
     }
 
-    private void depthPass(int from, int count, int firstId) {
+    private void depthPass(int from, int count, int firstId, float near) {
         int w = width;
         int h = height;
         long[] zb = nearest;
         for (int i = 0; i < count; i++) {
             int s = from + i;
             float z = sz[s];
-            if (!(z > 0)) {
+            if (!(z > near)) {
+                sz[s] = -1;
                 continue;
             }
             float u = su[s];
             float v = sv[s];
-            float r = sr[s];
+            float r = Math.max(0.5f, Math.min(MAX_RADIUS, sr[s]));
+            sr[s] = r;
             if (!(u > -r) || !(v > -r) || !(u < w + r) || !(v < h + r)) {
                 sz[s] = -1;
                 continue;
@@ -311,27 +330,39 @@ public final class MemoryRenderer {
         return v < i ? i - 1 : i;
     }
 
-    /** Sums up what lies within the tie range of its layer's nearest surface; {@code layer} is 1 static, −1 dynamic. */
-    private void blendPass(int from, int count, long[] colour, float @Nullable [] weight, float layer) {
+    /** Sets the tie range, in float bits, of the pixels whose nearest surface is of one layer; none in the others. */
+    private void limitTo(boolean dynamic) {
+        for (int p = 0; p < nearest.length; p++) {
+            long n = nearest[p];
+            boolean hit = n != Long.MAX_VALUE && (int) n < 0 == dynamic;
+            limit[p] = hit ? Float.floatToRawIntBits(Float.intBitsToFloat((int) (n >>> 32)) * TIE) : -1;
+        }
+    }
+
+    /** Sums up what lies within the tie range; static and dynamic content never blend. */
+    private void blendPass(int from, int count, long[] colour, float @Nullable [] weight) {
         int w = width;
         int h = height;
+        int[] ties = limit;
         for (int i = 0; i < count; i++) {
             int s = from + i;
             float z = sz[s];
             if (!(z > 0)) {
                 continue;
             }
+            int bits = Float.floatToRawIntBits(z);
             float r = sr[s];
             float u = su[s];
             float v = sv[s];
-            float share = weight == null ? 16f : Math.min(62f, 16f * weight[i]);
             if (r == 0.5f) {
                 int p = ((int) v) * w + (int) u;
-                if (z <= layer * limit[p]) {
-                    add(p, colour[i], 1 + (int) share, z, layer * limit[p]);
+                if (bits <= ties[p]) {
+                    float share = weight == null ? 16f : Math.min(62f, 16f * weight[i]);
+                    add(p, colour[i], 1 + (int) share, bits);
                 }
                 continue;
             }
+            float share = weight == null ? 16f : Math.min(62f, 16f * weight[i]);
             int x0 = Math.max(0, floor(u - r + 0.5f));
             int x1 = Math.min(w, floor(u + r + 0.5f));
             int y0 = Math.max(0, floor(v - r + 0.5f));
@@ -341,20 +372,22 @@ public final class MemoryRenderer {
                 float ky = share * (1 - Math.abs(y + 0.5f - v) * fall);
                 for (int x = x0; x < x1; x++) {
                     int p = y * w + x;
-                    if (z <= layer * limit[p]) {
-                        int k = 1 + (int) (ky * (1 - Math.abs(x + 0.5f - u) * fall));
-                        add(p, colour[i], k, z, layer * limit[p]);
+                    if (bits <= ties[p]) {
+                        add(p, colour[i], 1 + (int) (ky * (1 - Math.abs(x + 0.5f - u) * fall)), bits);
                     }
                 }
             }
         }
     }
 
-    /** Lanes hold 14-bit colours times weights up to 63, so 4,096 full contributions fit. */
-    private void add(int p, long colour, int k, float z, float limit) {
+    /**
+     * Lanes hold 14-bit colours times weights up to 63, so 4,096 full contributions fit. Depth is summed as the distance
+     * in float steps from the nearest: within a tie range the bits of a float grow linearly but for one change of slope.
+     */
+    private void add(int p, long colour, int k, int bits) {
         redGreen[p] += ((colour >>> 34 & 0x3FFF) << 32 | (colour >>> 18 & 0x3FFF)) * k;
         blueWeight[p] += ((colour >>> 2 & 0x3FFF) << 32 | 1) * k;
-        int behind = (int) ((z * TIE / limit - 1) * DEPTH_STEPS);
+        int behind = bits - (int) (nearest[p] >>> 32);
         depthCount[p] += (1L << 40) + (long) behind * k;
     }
 
@@ -370,9 +403,8 @@ public final class MemoryRenderer {
             rgb[3 * p] = LinearLight.srgb14((int) (redGreen[p] >>> 32) / k);
             rgb[3 * p + 1] = LinearLight.srgb14((int) redGreen[p] / k);
             rgb[3 * p + 2] = LinearLight.srgb14((int) (blueWeight[p] >>> 32) / k);
-            float z = Float.intBitsToFloat((int) (n >>> 32));
-            float behind = (depthCount[p] & 0xFFFFFFFFFFL) / (k * DEPTH_STEPS);
-            out.depth()[p] = z * (1 + behind);
+            int behind = (int) ((depthCount[p] & 0xFFFFFFFFFFL) / k);
+            out.depth()[p] = Float.intBitsToFloat((int) (n >>> 32) + behind);
             int id = (int) n;
             if (id < 0) {
                 out.mask()[p] = GuidanceView.DYNAMIC;
@@ -402,27 +434,35 @@ public final class MemoryRenderer {
         return held ? best : null;
     }
 
-    /** Positions moved linearly towards the neighbouring snapshot on the other side of {@code time}. */
-    private static float[] displaced(MemorySnapshot memory, DynamicSnapshot from, double time) {
+    /** Fills the dynamic positions, moved linearly towards the neighbouring snapshot on the other side of {@code time}. */
+    private void displace(MemorySnapshot memory, DynamicSnapshot from, double time) {
+        int n = from.count();
+        if (dx.length < n) {
+            dx = new float[n];
+            dy = new float[n];
+            dz = new float[n];
+        }
         int index = memory.dynamics.indexOf(from);
         int other = time > from.time ? index + 1 : index - 1;
-        if (time == from.time || other < 0 || other >= memory.dynamics.size()) {
-            return from.xyz;
+        float[] step = STILL;
+        float share = 0;
+        if (time != from.time && other >= 0 && other < memory.dynamics.size()) {
+            DynamicSnapshot to = memory.dynamics.get(other);
+            step = from.displacementTo(to, 0.5 * memory.unit);
+            share = (float) ((time - from.time) / (to.time - from.time));
         }
-        DynamicSnapshot to = memory.dynamics.get(other);
-        float[] step = from.displacementTo(to, 0.5 * memory.unit);
-        float share = (float) ((time - from.time) / (to.time - from.time));
-        float[] moved = new float[from.xyz.length];
-        for (int i = 0; i < moved.length; i++) {
-            moved[i] = from.xyz[i] + share * step[3 * (from.instance[i / 3] & 0xFF) + i % 3];
+        for (int i = 0; i < n; i++) {
+            int id = 3 * (from.instance[i] & 0xFF);
+            dx[i] = from.xyz[3 * i] + share * step[id];
+            dy[i] = from.xyz[3 * i + 1] + share * step[id + 1];
+            dz[i] = from.xyz[3 * i + 2] + share * step[id + 2];
         }
-        return moved;
     }
 
     // ---- repairs ----
 
-    private static final int[] DX = {-1, 0, 1, -1, 1, -1, 0, 1};
-    private static final int[] DY = {-1, -1, -1, 0, 0, 1, 1, 1};
+    private static final int[] NEIGHBOUR_X = {-1, 0, 1, -1, 1, -1, 0, 1};
+    private static final int[] NEIGHBOUR_Y = {-1, -1, -1, 0, 0, 1, 1, 1};
 
     /** A pixel that most of its neighbours lie well in front of is a farther surface seen through gaps: drop it. */
     private void removeBleedThrough(GuidanceView out) {
@@ -447,8 +487,8 @@ public final class MemoryRenderer {
                             + nearer(p + width + 1, d);
                 } else {
                     for (int j = 0; j < 8; j++) {
-                        int xx = x + DX[j];
-                        int yy = y + DY[j];
+                        int xx = x + NEIGHBOUR_X[j];
+                        int yy = y + NEIGHBOUR_Y[j];
                         if (xx >= 0 && yy >= 0 && xx < width && yy < height) {
                             nearer += nearer(yy * width + xx, d);
                         }
@@ -482,8 +522,8 @@ public final class MemoryRenderer {
                 int inside = 0;
                 int n = 0;
                 for (int j = 0; j < 8; j++) {
-                    int xx = x + DX[j];
-                    int yy = y + DY[j];
+                    int xx = x + NEIGHBOUR_X[j];
+                    int yy = y + NEIGHBOUR_Y[j];
                     if (xx < 0 || yy < 0 || xx >= width || yy >= height) {
                         continue;
                     }

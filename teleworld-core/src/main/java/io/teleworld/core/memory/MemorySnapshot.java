@@ -100,9 +100,9 @@ public final class MemorySnapshot {
                 continue;
             }
             for (int i = 0; i < block.count; i++) {
-                double x = block.xyz[3 * i] - pose.tx();
-                double y = block.xyz[3 * i + 1] - pose.ty();
-                double z = block.xyz[3 * i + 2] - pose.tz();
+                double x = block.xs[i] - pose.tx();
+                double y = block.ys[i] - pose.ty();
+                double z = block.zs[i] - pose.tz();
                 double a = x * pose.r02() + y * pose.r12() + z * pose.r22();
                 if (a > 0 && a < nearest[3] && x * x + y * y + z * z - a * a < radius * radius) {
                     int k = 3;

@@ -94,14 +94,23 @@ public final class Ply {
         for (Block block : memory.blocks) {
             for (int i = 0; i < block.count; i++) {
                 Block.octDecode(block.normal[i], normal);
-                put(b, block.xyz, i, normal, block.colour[i], block.weight[i], -1, 0);
+                put(b, block.xs[i], block.ys[i], block.zs[i], normal, block.colour[i], block.weight[i], -1, 0);
                 buffered.write(record);
             }
         }
         float[] none = new float[3];
         for (DynamicSnapshot d : memory.dynamics) {
             for (int i = 0; i < d.count(); i++) {
-                put(b, d.xyz, i, none, d.colour[i], 1, (float) d.time, d.instance[i] & 0xFF);
+                put(
+                        b,
+                        d.xyz[3 * i],
+                        d.xyz[3 * i + 1],
+                        d.xyz[3 * i + 2],
+                        none,
+                        d.colour[i],
+                        1,
+                        (float) d.time,
+                        d.instance[i] & 0xFF);
                 buffered.write(record);
             }
         }
@@ -109,9 +118,17 @@ public final class Ply {
     }
 
     private static void put(
-            ByteBuffer b, float[] xyz, int i, float[] normal, long colour, float confidence, float time, int instance) {
+            ByteBuffer b,
+            float x,
+            float y,
+            float z,
+            float[] normal,
+            long colour,
+            float confidence,
+            float time,
+            int instance) {
         b.clear();
-        b.putFloat(xyz[3 * i]).putFloat(xyz[3 * i + 1]).putFloat(xyz[3 * i + 2]);
+        b.putFloat(x).putFloat(y).putFloat(z);
         b.putFloat(normal[0]).putFloat(normal[1]).putFloat(normal[2]);
         b.put(LinearLight.srgb(Block.red(colour)));
         b.put(LinearLight.srgb(Block.green(colour)));

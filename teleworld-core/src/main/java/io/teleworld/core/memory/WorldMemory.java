@@ -22,6 +22,7 @@ public final class WorldMemory {
     private static final double EDGE_RATIO = 1.1;
     private static final int DYNAMIC_MARGIN = 3;
     private static final float SAME_SURFACE = 0.03f;
+    private static final float FINER = 0.75f;
     private static final float CONTRADICTION = 1.05f;
     private static final float LEAST_WEIGHT = 0.05f;
 
@@ -169,7 +170,8 @@ public final class WorldMemory {
             float cos = (float) (-(nx * cx + ny * cy + nz) / ray);
             float relative = d / median;
             float weight = confidence * Math.max(0.05f, cos) / (relative * relative);
-            float footprint = (float) (d / k.fx());
+            // Merging leaves at most one cell per voxel, so a cell stands for at least that.
+            float footprint = (float) Math.max(voxel, d / k.fx());
             float wx = (float) (pose.r00() * cx * d + pose.r01() * cy * d + pose.r02() * d + pose.tx());
             float wy = (float) (pose.r10() * cx * d + pose.r11() * cy * d + pose.r12() * d + pose.ty());
             float wz = (float) (pose.r20() * cx * d + pose.r21() * cy * d + pose.r22() * d + pose.tz());
@@ -191,7 +193,9 @@ public final class WorldMemory {
                     Block.octDecode(block.normal[hitSlot], old);
                     double facing = old[0] * (wx - pose.tx()) + old[1] * (wy - pose.ty()) + old[2] * (wz - pose.tz());
                     if (Math.abs(d - z) < SAME_SURFACE * z && facing <= 0) {
-                        crowd = renderer.rawCount(p);
+                        // Coarse cells overlap in a closer view; there the finer samples are wanted.
+                        boolean finer = footprint < FINER * block.size[hitSlot];
+                        crowd = finer ? 0 : renderer.rawCount(p);
                     } else {
                         if (d > CONTRADICTION * z) {
                             contradict(x, y, z, hitBlock, hitSlot);
@@ -215,8 +219,10 @@ public final class WorldMemory {
             if (slot >= 0) {
                 merged++;
             } else if (crowd >= options.samplesPerPixel()) {
+                // The cell stands for several voxels, so it keeps its size.
                 index = hitBlock;
                 slot = hitSlot;
+                footprint = Math.max(footprint, grid.block(index).size[slot]);
                 merged++;
             } else {
                 index = index < 0 ? grid.findOrCreate(blockKey) : index;
