@@ -55,7 +55,7 @@ final class Progress implements AutoCloseable {
         if (now - lastLine >= LINE_NANOS || count == total) {
             lastLine = now;
             double rate = done / Math.max(1e-9, (now - begun) / 1e9);
-            err.println(String.format(Locale.ROOT, "%s: %d of %d %s, %.1f/s", task, done, total, unit, rate));
+            err.println(String.format(Locale.ROOT, "%s: %d of %d %s, %.2f/s", task, done, total, unit, rate));
             err.flush();
         }
     }

@@ -1,0 +1,128 @@
+package io.teleworld.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import io.teleworld.CameraPath;
+import io.teleworld.Keys;
+import io.teleworld.RgbImage;
+import io.teleworld.WorldFrame;
+import io.teleworld.core.evaluate.ImageMetrics;
+import io.teleworld.geometry.Intrinsics;
+import io.teleworld.geometry.Pose;
+import io.teleworld.worlds.Freedoom;
+import io.teleworld.worlds.TrajectoryKind;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+@Timeout(120)
+class EvaluateTest {
+
+    @TempDir
+    private static Path model = Path.of(".");
+
+    @TempDir
+    private Path out = Path.of(".");
+
+    @BeforeAll
+    static void write() throws IOException {
+        TinyModel.write(model);
+    }
+
+    private JsonNode evaluate(String... args) throws IOException {
+        List<String> all = new ArrayList<>(Arrays.asList(args));
+        all.addAll(List.of("--model", model.toString(), "--out", out.toString(), "--threads", "1"));
+        CliRun run = CliRun.of(new Evaluate(), all.toArray(String[]::new));
+        assertThat(run.code()).as(run.err()).isEqualTo(Cli.OK);
+        assertThat(run.out()).contains("cores", args[0]);
+        return JsonMapper.shared().readTree(Files.readString(out.resolve(args[0] + ".json")));
+    }
+
+    @Test
+    void determinism() throws IOException {
+        JsonNode report = evaluate("determinism", "--frames", "17");
+        assertThat(report.at("/sameSeedSameFrames").asBoolean()).isTrue();
+        assertThat(report.at("/otherSeedOtherFrames").asBoolean()).isTrue();
+        assertThat(report.at("/hashes").size()).isEqualTo(4);
+    }
+
+    @Test
+    void speed() throws IOException {
+        JsonNode report = evaluate("speed", "--runs", "2", "--seconds", "1");
+        assertThat(report.at("/runs").size()).isEqualTo(2);
+        assertThat(report.at("/runs/0/framesPerSecond").asDouble()).isPositive();
+    }
+
+    @Test
+    void endurance() throws IOException {
+        JsonNode report = evaluate("endurance", "--minutes", "0.05");
+        assertThat(report.at("/samples").size()).isBetween(20, 60);
+        assertThat(report.at("/drift/sharpness/chunkMeans").size()).isEqualTo(10);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "follow --trajectories 1",
+                "memory --out-and-back 1 --full-turns 1 --frames 9",
+                "autoencoder --clips 1 --latents 2"
+            })
+    void onHeldOutMaps(String command) throws IOException {
+        assumeThat(Freedoom.available()).as("Freedoom is installed").isTrue();
+        JsonNode report = evaluate(command.split(" "));
+        assertThat(report.at("/summary").isObject()).isTrue();
+        assertThat(report.at("/cases/0/world").asString()).matches("freedoom1/E2M\\d|freedoom2/MAP[23]\\d");
+    }
+
+    @Test
+    void pathsBeginAtTheIdentityAndReturn() {
+        assumeThat(Freedoom.available()).as("Freedoom is installed").isTrue();
+        Intrinsics camera = Intrinsics.ofHorizontalFieldOfView(32, 16, Math.toRadians(75));
+        HeldOutCase one =
+                HeldOutCase.draw(1, 33, TrajectoryKind.OUT_AND_BACK, camera, 5).get(0);
+        CameraPath path = one.path();
+        for (long frame : new long[] {0, 32, 1000}) {
+            assertThat(path.at(frame).rotationAngleTo(Pose.IDENTITY)).isCloseTo(0, within(1e-6));
+            assertThat(path.at(frame).distanceTo(Pose.IDENTITY)).isCloseTo(0, within(1e-6));
+        }
+        assertThat(path.at(16).rotationAngleTo(Pose.IDENTITY) + path.at(16).distanceTo(Pose.IDENTITY))
+                .isGreaterThan(0.01);
+        assertThat(one.truth(0)).isEqualTo(one.start());
+        assertThat(ImageMetrics.psnr(one.truth(16), one.start())).isLessThan(40);
+    }
+
+    @Test
+    void contactSheetShowsEvenlySpreadFramesWithLabels() {
+        ContactSheet sheet = new ContactSheet(101, 5);
+        byte[] white = new byte[3 * 176 * 96];
+        Arrays.fill(white, (byte) 255);
+        for (int i = 0; i < 101; i++) {
+            sheet.add(new WorldFrame(new RgbImage(176, 96, white), Pose.IDENTITY, i / 16.0, i, Keys.parse("W"), 0));
+        }
+        RgbImage drawn = sheet.draw();
+        assertThat(drawn.width()).isEqualTo(4 * 180 + 4);
+        assertThat(drawn.height()).isEqualTo(2 * (96 + 14 + 4) + 4);
+        long labelDots = 0;
+        for (int x = 0; x < drawn.width(); x++) {
+            for (int y = 5; y < 17; y++) {
+                labelDots += drawn.pixel(x, y) == 0xffffff ? 1 : 0;
+            }
+        }
+        assertThat(labelDots).isGreaterThan(4 * 50);
+        assertThat(drawn.pixel(100, 60)).isEqualTo(0xffffff);
+        assertThat(drawn.pixel(1, 60)).isEqualTo(0x202020);
+    }
+}
