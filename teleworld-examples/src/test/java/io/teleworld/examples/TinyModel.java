@@ -85,7 +85,7 @@ final class TinyModel {
                         WIDTH,
                         16,
                         75,
-                        "0 1 2 1",
+                        "0 1 2 2 2 1 3 3 3 1",
                         true,
                         GuidanceConfig.DEFAULT,
                         CameraOptions.DEFAULT,

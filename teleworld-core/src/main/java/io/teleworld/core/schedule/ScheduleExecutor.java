@@ -74,6 +74,7 @@ public final class ScheduleExecutor implements AutoCloseable {
     private final List<Thread> workers = new ArrayList<>();
     private int busyDevices;
     private int liveWorkers;
+    private boolean ended;
     private volatile boolean stopping;
     private @Nullable Throwable failure;
 
@@ -207,7 +208,17 @@ public final class ScheduleExecutor implements AutoCloseable {
             lock.unlock();
         }
         if (last) {
-            listener.ended(first);
+            try {
+                listener.ended(first);
+            } finally {
+                lock.lock();
+                try {
+                    ended = true;
+                    changed.signalAll();
+                } finally {
+                    lock.unlock();
+                }
+            }
         }
     }
 
@@ -233,7 +244,8 @@ public final class ScheduleExecutor implements AutoCloseable {
                 return;
             }
             long left = TimeUnit.SECONDS.toNanos(CLOSE_SECONDS);
-            while (liveWorkers > 0 && left > 0) {
+            // What the listener releases at the end must be released before the caller takes the model away.
+            while (!workers.isEmpty() && !ended && left > 0) {
                 left = changed.awaitNanos(left);
             }
             if (liveWorkers > 0) {

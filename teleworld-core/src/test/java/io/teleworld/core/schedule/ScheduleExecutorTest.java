@@ -104,6 +104,37 @@ class ScheduleExecutorTest {
     }
 
     @Test
+    void closeWaitsUntilTheListenerHasReleasedWhatItHolds() throws InterruptedException {
+        CountDownLatch running = new CountDownLatch(1);
+        AtomicInteger released = new AtomicInteger();
+        ScheduleExecutor executor = new ScheduleExecutor(
+                GRAPH,
+                new CriticalPathPolicy(0),
+                1,
+                Integer.MAX_VALUE,
+                (task, cancelled) -> running.countDown(),
+                new ScheduleExecutor.Listener() {
+                    @Override
+                    public void completed(Task task, long nanos) {}
+
+                    @Override
+                    public void ended(@Nullable Throwable reason) {
+                        long until = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(200);
+                        while (System.nanoTime() < until) {
+                            Thread.onSpinWait();
+                        }
+                        released.incrementAndGet();
+                    }
+                },
+                ROOM,
+                System::nanoTime);
+        executor.start(Thread::new);
+        running.await();
+        executor.close();
+        assertThat(released).hasValue(1);
+    }
+
+    @Test
     void aFailureStopsEverythingAndIsReportedOnce() throws InterruptedException {
         Recorder recorder = new Recorder();
         ScheduleExecutor executor = executor(
