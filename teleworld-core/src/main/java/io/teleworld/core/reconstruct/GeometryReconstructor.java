@@ -23,15 +23,15 @@ import org.slf4j.LoggerFactory;
 /**
  * Geometry of keyframes by the geometry network, at the commanded poses (paper §3.3).
  *
- * <p>The network sees the picture and what the memory knows from its pose. The start picture's median depth becomes the
- * unit of length; later depths are brought into the memory's scale by {@link DepthAlignment}, and a frame that does not
- * fit the memory has all its depth dropped. Depths beyond {@link #SKY_DEPTH} count as sky.
+ * <p>The network sees the picture and what the memory knows from its pose, in its own unit of length. The start picture's
+ * median depth becomes the session's unit; later depths are brought into the memory's scale by {@link DepthAlignment},
+ * and a frame that does not fit the memory has all its depth dropped. Depths beyond {@link #SKY_DEPTH} count as sky.
  *
  * <p>Thread-safe; keeps the scale of one session.
  */
 public final class GeometryReconstructor implements Reconstructor {
 
-    /** World units (median depths of the start picture) from which on a depth is sky. */
+    /** Depth, in the network's own unit (eye heights above the ground), from which on a pixel counts as sky. */
     public static final float SKY_DEPTH = 40;
 
     private static final Logger LOG = LoggerFactory.getLogger(GeometryReconstructor.class);
@@ -39,6 +39,9 @@ public final class GeometryReconstructor implements Reconstructor {
     private final Program program;
     private final ProgramState state;
     private final Scope scope;
+    /** The session's unit of length in the network's unit; 1 until the start picture was seen. */
+    private double unit = 1;
+
     private final DepthAlignment alignment = new DepthAlignment(DepthAlignment.Model.SCALE);
 
     /**
@@ -76,9 +79,17 @@ public final class GeometryReconstructor implements Reconstructor {
             for (int i = 0; i < n; i++) {
                 dynamic[i] = logit[i] > 0;
             }
-            float[] depth = known ? aligned(keyframe, prediction) : normalised(prediction);
+            if (!known) {
+                float median = DepthMaps.median(prediction);
+                unit = median > 0 ? median : 1;
+            }
+            float[] scaled = prediction.clone();
             for (int i = 0; i < n; i++) {
-                if (depth[i] > SKY_DEPTH) {
+                scaled[i] /= (float) unit;
+            }
+            float[] depth = known ? aligned(keyframe, scaled) : scaled.clone();
+            for (int i = 0; i < n; i++) {
+                if (prediction[i] > SKY_DEPTH) {
                     depth[i] = Float.POSITIVE_INFINITY;
                 }
             }
@@ -87,7 +98,7 @@ public final class GeometryReconstructor implements Reconstructor {
     }
 
     /** RGB in [−1, 1], the memory's inverse depth, its mask. Returns whether the memory knows anything. */
-    private static boolean write(Keyframe keyframe, FloatBuffer out, int n) {
+    private boolean write(Keyframe keyframe, FloatBuffer out, int n) {
         byte[] rgb = keyframe.image().rgb();
         for (int c = 0; c < 3; c++) {
             for (int i = 0; i < n; i++) {
@@ -95,28 +106,19 @@ public final class GeometryReconstructor implements Reconstructor {
             }
         }
         GuidanceFrame known = keyframe.known();
-        out.put(known.inverseDepth());
+        for (float inverse : known.inverseDepth()) {
+            out.put((float) (inverse / unit));
+        }
         boolean any = false;
-        for (byte layer : known.layers()) {
-            out.put(layer == GuidanceFrame.HOLE ? 0 : 1);
-            any |= layer != GuidanceFrame.HOLE;
+        for (float inverse : known.inverseDepth()) {
+            out.put(inverse > 0 ? 1 : 0);
+            any |= inverse > 0;
         }
         return any;
     }
 
     private static float[] values(Map<String, Tensor> out, String name) {
         return Objects.requireNonNull(out.get(name), name).toFloatArray();
-    }
-
-    /** Nothing is known: the median becomes 1. */
-    private static float[] normalised(float[] prediction) {
-        float median = DepthMaps.median(prediction);
-        float scale = median > 0 ? 1 / median : 1;
-        float[] depth = prediction.clone();
-        for (int i = 0; i < depth.length; i++) {
-            depth[i] *= scale;
-        }
-        return depth;
     }
 
     private float[] aligned(Keyframe keyframe, float[] prediction) {

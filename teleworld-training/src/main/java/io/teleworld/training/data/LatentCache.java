@@ -1,0 +1,215 @@
+package io.teleworld.training.data;
+
+import io.teleworld.error.ModelFormatException;
+import io.teleworld.tensor.FloatFormats;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Segments encoded once by the autoencoder, so that training the transformer reads latents instead of pictures.
+ *
+ * <p>A folder with {@code latents.json} and {@code latents.bin}: fixed-size records of the target latents
+ * [frames, channels, h, w] in fp16 (not normalised), the guidance latents of the same shape, and the guidance masks
+ * [frames, maskChannels, h, w] as bytes (255 = 1). Reading is thread-safe; a writer is confined to one thread.
+ */
+public final class LatentCache implements AutoCloseable {
+
+    /**
+     * What a cache holds.
+     *
+     * @param segments number of records
+     * @param frames latent frames of a segment
+     * @param channels latent channels
+     * @param height latent rows
+     * @param width latent columns
+     * @param maskChannels channels of the guidance mask
+     */
+    public record Header(int segments, int frames, int channels, int height, int width, int maskChannels) {
+
+        public Header {
+            if (segments < 0 || frames < 1 || channels < 1 || height < 1 || width < 1 || maskChannels < 0) {
+                throw new IllegalArgumentException("latent cache of " + segments + " segments of " + frames + "×"
+                        + channels + "×" + height + "×" + width + " with " + maskChannels + " mask channels");
+            }
+        }
+
+        int latentCount() {
+            return frames * channels * height * width;
+        }
+
+        int maskCount() {
+            return frames * maskChannels * height * width;
+        }
+
+        int recordBytes() {
+            return 4 * latentCount() + maskCount();
+        }
+
+        Header withSegments(int n) {
+            return new Header(n, frames, channels, height, width, maskChannels);
+        }
+    }
+
+    private static final String HEADER_FILE = "latents.json";
+    private static final String DATA_FILE = "latents.bin";
+
+    private final Header header;
+    private final FileChannel data;
+
+    private LatentCache(Header header, FileChannel data) {
+        this.header = header;
+        this.data = data;
+    }
+
+    /**
+     * Opens a cache for reading.
+     *
+     * @throws ModelFormatException if the folder holds none, or its data file has another size than its header says
+     */
+    public static LatentCache open(Path folder) {
+        Path headerFile = folder.resolve(HEADER_FILE);
+        try {
+            Header h = new JsonMapper().readValue(Files.readAllBytes(headerFile), Header.class);
+            FileChannel c = FileChannel.open(folder.resolve(DATA_FILE), StandardOpenOption.READ);
+            long expected = (long) h.segments() * h.recordBytes();
+            if (c.size() < expected) {
+                c.close();
+                throw new ModelFormatException(
+                        folder.resolve(DATA_FILE).toString(),
+                        "holds " + c.size() + " bytes; " + h.segments() + " segments need " + expected);
+            }
+            return new LatentCache(h, c);
+        } catch (IOException | JacksonException e) {
+            throw new ModelFormatException(headerFile.toString(), "is not a latent cache: " + e.getMessage(), e);
+        }
+    }
+
+    public Header header() {
+        return header;
+    }
+
+    /**
+     * Reads one segment into arrays.
+     *
+     * @param index in [0, segments)
+     * @param target receives frames·channels·h·w values
+     * @param guidance receives as many
+     * @param mask receives frames·maskChannels·h·w values in [0,1]
+     */
+    public void read(int index, float[] target, float[] guidance, float[] mask) {
+        if (index < 0 || index >= header.segments()) {
+            throw new IndexOutOfBoundsException("segment " + index + " of " + header.segments());
+        }
+        ByteBuffer b = ByteBuffer.allocate(header.recordBytes()).order(ByteOrder.LITTLE_ENDIAN);
+        try {
+            long at = (long) index * header.recordBytes();
+            while (b.hasRemaining()) {
+                int n = data.read(b, at + b.position());
+                if (n < 0) {
+                    throw new IOException("latent cache ends inside segment " + index);
+                }
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        b.flip();
+        for (int i = 0; i < header.latentCount(); i++) {
+            target[i] = FloatFormats.f16ToFloat(b.getShort());
+        }
+        for (int i = 0; i < header.latentCount(); i++) {
+            guidance[i] = FloatFormats.f16ToFloat(b.getShort());
+        }
+        for (int i = 0; i < header.maskCount(); i++) {
+            mask[i] = (b.get() & 0xff) / 255f;
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            data.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Appends segments to a new cache, or to one of the same shape; the header is rewritten after each segment. */
+    public static final class Writer implements AutoCloseable {
+
+        private final Path folder;
+        private final FileChannel data;
+        private Header header;
+
+        /**
+         * Opens a folder for writing.
+         *
+         * @param folder made if it is missing
+         * @param shape the shape; its segment count is ignored
+         * @throws IllegalArgumentException if the folder holds a cache of another shape
+         */
+        public Writer(Path folder, Header shape) throws IOException {
+            this.folder = folder;
+            Files.createDirectories(folder);
+            int existing = 0;
+            if (Files.exists(folder.resolve(HEADER_FILE))) {
+                try (LatentCache old = LatentCache.open(folder)) {
+                    existing = old.header().segments();
+                    if (!old.header().equals(shape.withSegments(existing))) {
+                        throw new IllegalArgumentException(
+                                folder + " holds " + old.header() + "; cannot append " + shape);
+                    }
+                }
+            }
+            header = shape.withSegments(existing);
+            data = FileChannel.open(folder.resolve(DATA_FILE), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            data.truncate((long) existing * header.recordBytes());
+            data.position(data.size());
+        }
+
+        /** Appends one segment; the arrays are laid out as {@link LatentCache#read} gives them. */
+        public void append(float[] target, float[] guidance, float[] mask) throws IOException {
+            if (target.length != header.latentCount()
+                    || guidance.length != header.latentCount()
+                    || mask.length != header.maskCount()) {
+                throw new IllegalArgumentException("segment has " + target.length + ", " + guidance.length + " and "
+                        + mask.length + " values; " + header + " needs " + header.latentCount() + " twice and "
+                        + header.maskCount());
+            }
+            ByteBuffer b = ByteBuffer.allocate(header.recordBytes()).order(ByteOrder.LITTLE_ENDIAN);
+            for (float v : target) {
+                b.putShort(FloatFormats.floatToF16(v));
+            }
+            for (float v : guidance) {
+                b.putShort(FloatFormats.floatToF16(v));
+            }
+            for (float v : mask) {
+                b.put((byte) Math.round(255 * Math.max(0, Math.min(1, v))));
+            }
+            b.flip();
+            while (b.hasRemaining()) {
+                data.write(b);
+            }
+            header = header.withSegments(header.segments() + 1);
+            Path temp = folder.resolve(HEADER_FILE + ".tmp");
+            Files.write(temp, new JsonMapper().writeValueAsBytes(header));
+            Files.move(
+                    temp,
+                    folder.resolve(HEADER_FILE),
+                    java.nio.file.StandardCopyOption.REPLACE_EXISTING,
+                    java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+        }
+
+        @Override
+        public void close() throws IOException {
+            data.close();
+        }
+    }
+}
