@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param columnSizes lengths of runs of keys that are visible to the same queries, in order
  * @param groups together all row runs
  */
+@SuppressWarnings("ArrayRecordComponent") // internal, never compared
 record VisibilityBlocks(long[] rowSizes, long[] columnSizes, List<Group> groups) {
 
     /** More groups than this are too small to be worth their copies. */
@@ -33,6 +34,7 @@ record VisibilityBlocks(long[] rowSizes, long[] columnSizes, List<Group> groups)
      * @param rows indices of row runs
      * @param columns indices of column runs, not empty
      */
+    @SuppressWarnings("ArrayRecordComponent") // internal, never compared
     record Group(int[] rows, int[] columns) {}
 
     /** The groups of a mask on the host [Lq,Lk], or null where there are none worth it. */
@@ -106,7 +108,7 @@ record VisibilityBlocks(long[] rowSizes, long[] columnSizes, List<Group> groups)
     private static long[] sizes(List<Integer> starts, int end) {
         long[] out = new long[starts.size()];
         for (int i = 0; i < out.length; i++) {
-            out[i] = (i + 1 < out.length ? starts.get(i + 1) : end) - starts.get(i);
+            out[i] = (long) (i + 1 < out.length ? starts.get(i + 1) : end) - starts.get(i);
         }
         return out;
     }
