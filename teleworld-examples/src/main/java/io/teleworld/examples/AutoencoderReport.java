@@ -30,10 +30,13 @@ final class AutoencoderReport extends Evaluation {
     private static final double NEEDED_PSNR = 26;
     private static final List<String> PREFERRED = List.of("onnx");
 
-    @Option(names = "--clips", description = "Clips from held-out maps; 24 by default.")
+    @Option(names = "--clips", paramLabel = "N", description = "Clips from held-out maps; 24 by default.")
     int clips = 24;
 
-    @Option(names = "--latents", description = "Latent frames of each clip, 4 pictures each; 9 by default.")
+    @Option(
+            names = "--latents",
+            paramLabel = "N",
+            description = "Latent frames of each clip, 4 pictures each; 9 by default.")
     int latents = 9;
 
     @Override

@@ -20,6 +20,15 @@ final class Cli {
 
     private Cli() {}
 
+    /** The version of the jar that a program runs from. */
+    static final class Version implements CommandLine.IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            String version = Cli.class.getPackage().getImplementationVersion();
+            return new String[] {"TeleWorld " + (version == null ? "from a build folder" : version)};
+        }
+    }
+
     /** A command line for a picocli command with this project's error handling. */
     static CommandLine of(Object command) {
         CommandLine line = new CommandLine(command);

@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
 @Command(name = "determinism", description = "Hashes of the frames of equal and of different seeds.")
 final class DeterminismReport extends Evaluation {
 
-    @Option(names = "--frames", description = "Frames of each session; 73 by default.")
+    @Option(names = "--frames", paramLabel = "N", description = "Frames of each session; 73 by default.")
     int frames = 73;
 
     @Override

@@ -27,7 +27,7 @@ final class EnduranceReport extends Evaluation {
     private static final int CHUNKS = 10;
     private static final double MEBI = 1 << 20;
 
-    @Option(names = "--minutes", description = "Minutes of video; 5 by default.")
+    @Option(names = "--minutes", paramLabel = "N", description = "Minutes of video; 5 by default.")
     double minutes = 5;
 
     private record Sample(

@@ -12,6 +12,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "evaluate",
         mixinStandardHelpOptions = true,
+        versionProvider = Cli.Version.class,
         scope = ScopeType.INHERIT,
         sortOptions = false,
         description = "Measures a model and prints what it found.",

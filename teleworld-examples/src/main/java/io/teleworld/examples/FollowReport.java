@@ -20,7 +20,7 @@ final class FollowReport extends Evaluation {
 
     private static final int[] SECONDS = {1, 4};
 
-    @Option(names = "--trajectories", description = "Paths through held-out maps; 24 by default.")
+    @Option(names = "--trajectories", paramLabel = "N", description = "Paths through held-out maps; 24 by default.")
     int trajectories = 24;
 
     @Override

@@ -19,13 +19,16 @@ import picocli.CommandLine.Option;
 @Command(name = "memory", description = "Closure PSNR of paths that return to their first pose, memory on and off.")
 final class MemoryReport extends Evaluation {
 
-    @Option(names = "--out-and-back", description = "Paths that go back as they came; 12 by default.")
+    @Option(names = "--out-and-back", paramLabel = "N", description = "Paths that go back as they came; 12 by default.")
     int outAndBack = 12;
 
-    @Option(names = "--full-turns", description = "Full turns on the spot; 8 by default.")
+    @Option(names = "--full-turns", paramLabel = "N", description = "Full turns on the spot; 8 by default.")
     int fullTurns = 8;
 
-    @Option(names = "--frames", description = "Frames of each path, the start picture included; 161 by default.")
+    @Option(
+            names = "--frames",
+            paramLabel = "N",
+            description = "Frames of each path, the start picture included; 161 by default.")
     int frames = 161;
 
     @Override

@@ -21,10 +21,10 @@ final class SpeedReport extends Evaluation {
     private static final double NEEDED_FRAMES_PER_SECOND = 8;
     private static final double ALLOWED_FIRST_FRAME_SECONDS = 2;
 
-    @Option(names = "--runs", description = "Sessions, one after the other; 3 by default.")
+    @Option(names = "--runs", paramLabel = "N", description = "Sessions, one after the other; 3 by default.")
     int runs = 3;
 
-    @Option(names = "--seconds", description = "Length of each session's video; 15 by default.")
+    @Option(names = "--seconds", paramLabel = "N", description = "Length of each session's video; 15 by default.")
     int seconds = 15;
 
     @Override

@@ -41,6 +41,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "walk",
         mixinStandardHelpOptions = true,
+        versionProvider = Cli.Version.class,
         sortOptions = false,
         description = "Generates a walk from one picture and a script of keys.")
 public final class Walk implements Callable<Integer> {
