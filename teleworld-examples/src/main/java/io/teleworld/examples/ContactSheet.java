@@ -23,7 +23,7 @@ final class ContactSheet {
      * @param cells frames that are shown of them, evenly spread
      */
     ContactSheet(int total, int cells) {
-        this.step = Math.max(1, (double) (total - 1) / Math.max(1, cells - 1));
+        this.step = cells == 1 ? total : Math.max(1, (double) (total - 1) / (cells - 1));
     }
 
     /** Takes a frame; frames come in order. */

@@ -51,7 +51,6 @@ public final class Walk implements Callable<Integer> {
 
     private static final double DEFAULT_SECONDS = 8;
     private static final double MAX_SECONDS = 24 * 3600;
-    private static final int SHEET_CELLS = 24;
 
     private enum PlannerChoice {
         MACRO_MICRO,
@@ -104,6 +103,12 @@ public final class Walk implements Callable<Integer> {
             paramLabel = "N",
             description = "How many times the video is larger than the model's pictures, 1 to 8; 2 by default.")
     int scale = 2;
+
+    @Option(
+            names = "--cells",
+            paramLabel = "N",
+            description = "Frames on the contact sheet, 1 to 1000; ${DEFAULT-VALUE} by default.")
+    int cells = 24;
 
     @Option(names = "--out", paramLabel = "DIR", description = "Where files are put; target/walk by default.")
     Path out = Path.of("target", "walk");
@@ -159,6 +164,9 @@ public final class Walk implements Callable<Integer> {
         if (scale < 1 || scale > 8) {
             throw Cli.badArgument(command, "--scale is " + scale + "; it must lie in [1, 8]");
         }
+        if (cells < 1 || cells > 1000) {
+            throw Cli.badArgument(command, "--cells is " + cells + "; it must lie in [1, 1000]");
+        }
         Path file = image;
         RgbImage picture = file == null ? shippedPicture() : RgbImage.read(file);
         Output.folder(out);
@@ -193,7 +201,7 @@ public final class Walk implements Callable<Integer> {
             PrintWriter err) {
         ModelDescription description = opened.description();
         Path video = out.resolve("walk.mp4");
-        ContactSheet sheet = new ContactSheet(total, SHEET_CELLS);
+        ContactSheet sheet = new ContactSheet(total, cells);
         int written;
         try (WorldSession session = opened.start(start)) {
             SessionStatistics statistics;

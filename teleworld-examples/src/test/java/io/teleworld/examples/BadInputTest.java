@@ -152,6 +152,7 @@ class BadInputTest {
                 "--seconds | soon | soon",
                 "--planner | best | macro-micro",
                 "--scale | 0 | [1, 8]",
+                "--cells | 0 | [1, 1000]",
                 "--threads | -2 | -2",
                 "--seed | x | x",
                 "--runtime | abacus | abacus",
