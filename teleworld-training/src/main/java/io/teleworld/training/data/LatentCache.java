@@ -174,6 +174,11 @@ public final class LatentCache implements AutoCloseable {
             data.position(data.size());
         }
 
+        /** How many segments there are, those of a cache that was there before included. */
+        public int segments() {
+            return header.segments();
+        }
+
         /** Appends one segment; the arrays are laid out as {@link LatentCache#read} gives them. */
         public void append(float[] target, float[] guidance, float[] mask) throws IOException {
             if (target.length != header.latentCount()

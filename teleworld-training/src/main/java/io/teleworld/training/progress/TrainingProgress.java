@@ -25,14 +25,25 @@ public final class TrainingProgress implements AutoCloseable {
     private final Clock clock;
     private final Instant start;
     private final long firstStep;
+    private final @Nullable Duration limit;
+    private final Duration before;
     private final @Nullable ProgressBar bar;
     private Instant lastLine;
     private long samples;
     private long step;
     private double smoothed = Double.NaN;
 
-    private TrainingProgress(String name, long firstStep, long steps, Clock clock, @Nullable ProgressBar bar) {
+    private TrainingProgress(
+            String name,
+            long firstStep,
+            long steps,
+            @Nullable Duration limit,
+            Duration before,
+            Clock clock,
+            @Nullable ProgressBar bar) {
         this.name = name;
+        this.limit = limit;
+        this.before = before;
         this.firstStep = firstStep;
         this.step = firstStep;
         this.steps = steps;
@@ -60,7 +71,37 @@ public final class TrainingProgress implements AutoCloseable {
                 .setStyle(ProgressBarStyle.ASCII)
                 .setUpdateIntervalMillis(500)
                 .build();
-        return new TrainingProgress(name, firstStep, steps, Clock.systemUTC(), bar);
+        return new TrainingProgress(name, firstStep, steps, null, Duration.ZERO, Clock.systemUTC(), bar);
+    }
+
+    /**
+     * Starts to show a run that ends after some time.
+     *
+     * @param name what is trained
+     * @param firstStep steps made before, 0 unless resumed
+     * @param secondsBefore time spent before, 0 unless resumed
+     * @param limit the time of the whole run
+     */
+    public static TrainingProgress startTimed(String name, long firstStep, double secondsBefore, Duration limit) {
+        Duration before = Duration.ofMillis(Math.round(1000 * secondsBefore));
+        if (!hasTerminal()) {
+            return loggingTimed(name, firstStep, before, limit, Clock.systemUTC());
+        }
+        ProgressBar bar = new ProgressBarBuilder()
+                .setTaskName(name)
+                .setUnit(" s", 1)
+                .setInitialMax(limit.toSeconds())
+                .startsFrom(before.toSeconds(), Duration.ZERO)
+                .setStyle(ProgressBarStyle.ASCII)
+                .setUpdateIntervalMillis(500)
+                .build();
+        return new TrainingProgress(name, firstStep, Long.MAX_VALUE, limit, before, Clock.systemUTC(), bar);
+    }
+
+    /** As {@link #startTimed} where there is no terminal, with a clock. */
+    public static TrainingProgress loggingTimed(
+            String name, long firstStep, Duration before, Duration limit, Clock clock) {
+        return new TrainingProgress(name, firstStep, Long.MAX_VALUE, limit, before, clock, null);
     }
 
     /** Before Java 22 there is no console without a terminal; since then one that has none still has no TERM. */
@@ -72,7 +113,7 @@ public final class TrainingProgress implements AutoCloseable {
 
     /** As {@link #start} where there is no terminal, with a clock. */
     public static TrainingProgress logging(String name, long firstStep, long steps, Clock clock) {
-        return new TrainingProgress(name, firstStep, steps, clock, null);
+        return new TrainingProgress(name, firstStep, steps, null, Duration.ZERO, clock, null);
     }
 
     /**
@@ -86,7 +127,7 @@ public final class TrainingProgress implements AutoCloseable {
         samples += batch;
         smoothed = Double.isNaN(smoothed) ? loss : 0.95 * smoothed + 0.05 * loss;
         if (bar != null) {
-            bar.stepTo(step);
+            bar.stepTo(limit == null ? step : Math.round(before.toMillis() / 1000.0 + seconds()));
             bar.setExtraMessage(String.format(Locale.ROOT, "loss %.4f, %.1f samples/s", smoothed, samplesPerSecond()));
             return;
         }
@@ -101,10 +142,9 @@ public final class TrainingProgress implements AutoCloseable {
     public String line() {
         return String.format(
                 Locale.ROOT,
-                "%s: step %d/%d, loss %.4f, %.1f samples/s, %s left",
+                "%s: step %s, loss %.4f, %.1f samples/s, %s left",
                 name,
-                step,
-                steps,
+                limit == null ? step + "/" + steps : step,
                 smoothed,
                 samplesPerSecond(),
                 remaining());
@@ -126,7 +166,11 @@ public final class TrainingProgress implements AutoCloseable {
         if (done == 0) {
             return "unknown time";
         }
-        long s = Math.round(seconds() / done * (steps - step));
+        Duration all = limit;
+        double left = all == null
+                ? seconds() / done * (steps - step)
+                : Math.max(0, (all.toMillis() - before.toMillis()) / 1000.0 - seconds());
+        long s = Math.round(left);
         return String.format(Locale.ROOT, "%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);
     }
 

@@ -4,10 +4,10 @@ import io.teleworld.core.network.VideoAutoencoder;
 import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.training.data.ClipSupply;
 import io.teleworld.training.data.GroundTruthClip;
+import io.teleworld.training.plot.SampleSheet;
 import io.teleworld.training.torch.Arithmetic;
 import io.teleworld.training.torch.TorchModule;
 import io.teleworld.training.torch.TorchTensors;
-import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -16,7 +16,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
-import javax.imageio.ImageIO;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -144,12 +143,13 @@ public final class AutoencoderObjective implements Objective, AutoCloseable {
         int w = held.get(0).width();
         double psnr = 0;
         double worst = Double.MAX_VALUE;
-        List<float[]> tiles = new ArrayList<>();
+        List<float[]> truths = new ArrayList<>();
+        List<float[]> results = new ArrayList<>();
         for (int i = 0; i < held.size(); i++) {
             float[] pixels = new float[t * 3 * h * w];
             fill(held.get(i), 0, 0, 0, h, w, false, pixels, 0);
             try (org.bytedeco.javacpp.PointerScope scope = new org.bytedeco.javacpp.PointerScope()) {
-                Tensor x = TorchTensors.ofFloats(pixels, 1, t, 3, h, w);
+                Tensor x = TorchTensors.to(TorchTensors.ofFloats(pixels, 1, t, 3, h, w), wholeEncoder.deviceId());
                 Tensor z = output(wholeEncoder.inference(Map.of("frames", x)), "latents");
                 Tensor y = output(wholeDecoder.inference(Map.of("latents", z)), "frames")
                         .clamp(
@@ -162,13 +162,17 @@ public final class AutoencoderObjective implements Objective, AutoCloseable {
                 worst = Math.min(worst, p);
                 if (i < 6) {
                     int frame = 3 * h * w;
-                    tiles.add(java.util.Arrays.copyOfRange(pixels, (t - 1) * frame, t * frame));
+                    truths.add(java.util.Arrays.copyOfRange(pixels, (t - 1) * frame, t * frame));
                     float[] out = TorchTensors.toFloats(y);
-                    tiles.add(java.util.Arrays.copyOfRange(out, (t - 1) * frame, t * frame));
+                    results.add(java.util.Arrays.copyOfRange(out, (t - 1) * frame, t * frame));
                 }
             }
         }
-        sheet(tiles, h, w, folder.resolve("autoencoder-" + step + ".png"));
+        SampleSheet sheet = new SampleSheet(w, h).row("truth");
+        truths.forEach(p -> sheet.planes(p, 0, h * w));
+        sheet.row("decoded");
+        results.forEach(p -> sheet.planes(p, 0, h * w));
+        write(sheet, folder.resolve("autoencoder-" + step + ".png"));
         Map<String, Double> m = new java.util.TreeMap<>();
         m.put("held_psnr", psnr);
         m.put("held_psnr_min", worst);
@@ -187,25 +191,10 @@ public final class AutoencoderObjective implements Objective, AutoCloseable {
         return t;
     }
 
-    /** Pairs of pictures, two to a row. */
-    static void sheet(List<float[]> tiles, int h, int w, Path file) {
-        int rows = (tiles.size() + 1) / 2;
-        BufferedImage img = new BufferedImage(2 * w, rows * h, BufferedImage.TYPE_INT_RGB);
-        for (int k = 0; k < tiles.size(); k++) {
-            float[] v = tiles.get(k);
-            for (int y = 0; y < h; y++) {
-                for (int x = 0; x < w; x++) {
-                    int rgb = 0;
-                    for (int c = 0; c < 3; c++) {
-                        float f = (v[(c * h + y) * w + x] + 1) * 127.5f;
-                        rgb = rgb << 8 | Math.max(0, Math.min(255, Math.round(f)));
-                    }
-                    img.setRGB(k % 2 * w + x, k / 2 * h + y, rgb);
-                }
-            }
-        }
+    /** Writes a sheet of pictures, one row per label; failures to write are unchecked. */
+    static void write(SampleSheet sheet, Path file) {
         try {
-            ImageIO.write(img, "png", file.toFile());
+            sheet.write(file);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -5,6 +5,7 @@ import io.teleworld.core.network.GeometryNetConfig;
 import io.teleworld.training.data.ClipSupply;
 import io.teleworld.training.data.GroundTruthClip;
 import io.teleworld.training.data.SmoothNoise;
+import io.teleworld.training.plot.SampleSheet;
 import io.teleworld.training.torch.Arithmetic;
 import io.teleworld.training.torch.TorchModule;
 import io.teleworld.training.torch.TorchTensors;
@@ -162,7 +163,9 @@ public final class GeometryObjective implements Objective, AutoCloseable {
         long intersection = 0;
         long union = 0;
         long counted = 0;
-        List<float[]> tiles = new ArrayList<>();
+        List<float[]> pictures = new ArrayList<>();
+        List<float[]> truths = new ArrayList<>();
+        List<float[]> depths = new ArrayList<>();
         for (int i = 0; i < held.size(); i++) {
             GroundTruthClip c = held.get(i);
             float[] image = new float[5 * area];
@@ -187,27 +190,30 @@ public final class GeometryObjective implements Objective, AutoCloseable {
                     }
                 }
                 if (i < 6) {
-                    tiles.add(java.util.Arrays.copyOf(image, 3 * area));
-                    tiles.add(grey(depth));
+                    pictures.add(java.util.Arrays.copyOf(image, 3 * area));
+                    truths.add(logDepth);
+                    for (int p = 0; p < area; p++) {
+                        depth[p] = (float) Math.log(depth[p]);
+                    }
+                    depths.add(depth);
                 }
             }
         }
-        AutoencoderObjective.sheet(tiles, height, width, folder.resolve("geometry-" + step + ".png"));
+        // Near is white.
+        float white = (float) Math.log(0.5);
+        float black = (float) Math.log(30);
+        SampleSheet sheet = new SampleSheet(width, height).row("picture");
+        pictures.forEach(p -> sheet.planes(p, 0, area));
+        sheet.row("true depth");
+        truths.forEach(d -> sheet.grey(d, 0, black, white));
+        sheet.row("depth");
+        depths.forEach(d -> sheet.grey(d, 0, black, white));
+        AutoencoderObjective.write(sheet, folder.resolve("geometry-" + step + ".png"));
         Map<String, Double> m = new TreeMap<>();
         m.put("held_abs_rel", absRel / counted);
         m.put("held_delta_1_25", close / counted);
         m.put("held_dynamic_iou", union == 0 ? 1.0 : (double) intersection / union);
         return m;
-    }
-
-    private static float[] grey(float[] depth) {
-        float[] out = new float[3 * depth.length];
-        for (int c = 0; c < 3; c++) {
-            for (int p = 0; p < depth.length; p++) {
-                out[c * depth.length + p] = (float) (2 / (1 + 0.3 * depth[p]) - 1);
-            }
-        }
-        return out;
     }
 
     @Override

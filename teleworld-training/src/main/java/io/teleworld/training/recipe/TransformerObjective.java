@@ -226,7 +226,8 @@ public final class TransformerObjective implements Objective, AutoCloseable {
         return predicted.sub(truth).square().mean();
     }
 
-    private Tensor velocityOf(
+    /** The velocity [batch, channels, frames, h, w] of a whole sequence under the layout's mask. */
+    Tensor velocityOf(
             float[] latents,
             float[] times,
             SegmentLayout layout,

@@ -1,0 +1,65 @@
+package io.teleworld.training;
+
+import io.teleworld.core.model.ModelPackageWriter;
+import io.teleworld.core.model.ModelPackageWriter.Storage;
+import io.teleworld.core.network.GeometryNetConfig;
+import io.teleworld.core.network.VideoAutoencoderConfig;
+import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.training.data.LatentStatistics;
+import io.teleworld.training.recipe.NetworkFile;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Writes trained networks as a model package that sessions open. */
+@Command(
+        name = "export",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        description = "Writes a model package from trained networks.")
+final class ExportModel implements Callable<Integer> {
+
+    private static final Path RUNS = Path.of("target", "training");
+
+    @Option(names = "--autoencoder", paramLabel = "FILE", description = "target/training/autoencoder by default.")
+    Path autoencoder = RUNS.resolve("autoencoder");
+
+    @Option(names = "--geometry", paramLabel = "FILE", description = "target/training/geometry by default.")
+    Path geometry = RUNS.resolve("geometry");
+
+    @Option(names = "--transformer", paramLabel = "FILE", description = "target/training/transformer by default.")
+    Path transformer = RUNS.resolve("transformer");
+
+    @Option(
+            names = "--latents",
+            paramLabel = "DIR",
+            description = "Where encode left its statistics; target/training/latents by default.")
+    Path latents = RUNS.resolve("latents");
+
+    @Option(names = "--out", paramLabel = "DIR", description = "target/training/model by default.")
+    Path out = RUNS.resolve("model");
+
+    @Option(names = "--size", description = "nano (the default, as shipped) or tiny.")
+    ModelSize size = ModelSize.NANO;
+
+    @Option(names = "--storage", description = "f16 (the default), f32, bf16 or int8.")
+    private Storage storage = Storage.F16;
+
+    @Override
+    public Integer call() throws IOException {
+        NetworkFile<VideoAutoencoderConfig> vae = NetworkFile.read(autoencoder, size.autoencoder());
+        NetworkFile<GeometryNetConfig> depth = NetworkFile.read(geometry, size.geometry());
+        NetworkFile<VideoTransformerConfig> video = NetworkFile.read(transformer, size.transformer());
+        LatentStatistics statistics = LatentStatistics.read(latents);
+        new ModelPackageWriter(out, Map.of("source", "trained by teleworld-training"))
+                .world(size.world())
+                .scheduler(size.scheduler())
+                .transformer(video.config(), video.weights(), storage)
+                .vae(vae.config().withLatentStatistics(statistics.mean(), statistics.std()), vae.weights(), storage)
+                .geometry(depth.config(), depth.weights(), storage);
+        return Cli.OK;
+    }
+}

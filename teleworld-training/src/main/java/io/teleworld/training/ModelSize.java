@@ -1,0 +1,121 @@
+package io.teleworld.training;
+
+import io.teleworld.core.diffusion.SchedulerConfig;
+import io.teleworld.core.model.TeleWorldConfig;
+import io.teleworld.core.network.GeometryNetConfig;
+import io.teleworld.core.network.VideoAutoencoderConfig;
+import io.teleworld.core.network.VideoAutoencoderConfig.Grouping;
+import io.teleworld.core.network.VideoAutoencoderConfig.Stage;
+import io.teleworld.core.network.VideoTransformerConfig;
+import java.util.List;
+
+/** Sizes of networks and pictures that belong together. */
+enum ModelSize {
+    /** The shipped model: 176×96 pictures. */
+    NANO,
+    /** For trying the whole way in minutes: 80×48 pictures. */
+    TINY;
+
+    TeleWorldConfig world() {
+        TeleWorldConfig n = TeleWorldConfig.NANO;
+        return switch (this) {
+            case NANO -> n;
+            case TINY ->
+                new TeleWorldConfig(
+                        "tiny",
+                        n.version(),
+                        n.licence(),
+                        48,
+                        80,
+                        n.frameRate(),
+                        n.horizontalFovDegrees(),
+                        n.segmentMap(),
+                        n.hideTerminal(),
+                        n.guidance(),
+                        n.controls(),
+                        n.precision());
+        };
+    }
+
+    VideoAutoencoderConfig autoencoder() {
+        return switch (this) {
+            case NANO -> VideoAutoencoderConfig.nano();
+            case TINY ->
+                new VideoAutoencoderConfig(
+                        3,
+                        16,
+                        2,
+                        16,
+                        List.of(new Stage(16, 1, 1, 2), new Stage(32, 1, 2, 2), new Stage(48, 1, 2, 1)),
+                        List.of(new Stage(48, 1, 2, 1), new Stage(32, 1, 2, 2), new Stage(16, 1, 1, 2)),
+                        16,
+                        false,
+                        Grouping.CAUSAL,
+                        List.of(),
+                        List.of());
+        };
+    }
+
+    GeometryNetConfig geometry() {
+        return switch (this) {
+            case NANO -> GeometryNetConfig.nano();
+            case TINY -> new GeometryNetConfig(5, 2, List.of(16, 24, 32), List.of(1, 1, 1), 8);
+        };
+    }
+
+    VideoTransformerConfig transformer() {
+        VideoTransformerConfig n = VideoTransformerConfig.nano();
+        return switch (this) {
+            case NANO -> n;
+            case TINY ->
+                new VideoTransformerConfig(
+                        n.patchSize(),
+                        4,
+                        24,
+                        autoencoder().latentChannels() + n.maskChannels(),
+                        autoencoder().latentChannels(),
+                        16,
+                        64,
+                        192,
+                        3,
+                        n.crossAttnNorm(),
+                        n.qkNorm(),
+                        n.eps(),
+                        null,
+                        null,
+                        n.ropeMaxSeqLen(),
+                        null,
+                        n.textLen(),
+                        n.maskChannels());
+        };
+    }
+
+    /** This size's transformer with another depth. */
+    VideoTransformerConfig transformer(int layers) {
+        VideoTransformerConfig n = transformer();
+        return new VideoTransformerConfig(
+                n.patchSize(),
+                n.numAttentionHeads(),
+                n.attentionHeadDim(),
+                n.inChannels(),
+                n.outChannels(),
+                n.textDim(),
+                n.freqDim(),
+                n.ffnDim(),
+                layers,
+                n.crossAttnNorm(),
+                n.qkNorm(),
+                n.eps(),
+                n.imageDim(),
+                n.addedKvProjDim(),
+                n.ropeMaxSeqLen(),
+                n.posEmbedSeqLen(),
+                n.textLen(),
+                n.maskChannels());
+    }
+
+    /** The noise levels at which sessions sample. */
+    SchedulerConfig scheduler() {
+        return new SchedulerConfig(1000, 5, List.of(1000, 750, 500, 250), true, 0, 50, 1);
+    }
+}

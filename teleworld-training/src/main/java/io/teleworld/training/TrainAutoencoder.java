@@ -1,0 +1,108 @@
+package io.teleworld.training;
+
+import io.teleworld.core.model.TeleWorldConfig;
+import io.teleworld.core.network.VideoAutoencoder;
+import io.teleworld.core.network.VideoAutoencoderConfig;
+import io.teleworld.training.data.ClipPool;
+import io.teleworld.training.data.GroundTruthClip;
+import io.teleworld.training.data.WalkClips;
+import io.teleworld.training.recipe.AutoencoderObjective;
+import io.teleworld.training.recipe.NetworkFile;
+import io.teleworld.training.recipe.Optimizers;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Trains the streaming autoencoder on random crops of walks. */
+@Command(
+        name = "autoencoder",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        description = "Trains the autoencoder.")
+final class TrainAutoencoder implements Callable<Integer> {
+
+    private static final int CLIP_FRAMES = 13;
+    private static final int SAMPLES_PER_AXIS = 2;
+    private static final int WARMUP = 100;
+
+    @Spec
+    @Nullable
+    CommandSpec spec;
+
+    @Mixin
+    LoopArguments loop = new LoopArguments();
+
+    @Mixin
+    WorldArguments worlds = new WorldArguments();
+
+    @Option(names = "--size", description = "nano (the default, as shipped) or tiny.")
+    ModelSize size = ModelSize.NANO;
+
+    @Option(names = "--crop", paramLabel = "PX", description = "Side of the square crops; 64 by default, tiny 48.")
+    int crop;
+
+    @Option(names = "--latents", paramLabel = "N", description = "Latent frames of a sample, 1 to 4; 2 by default.")
+    int latents = 2;
+
+    @Option(names = "--clips", paramLabel = "N", description = "The most rendered clips held in memory.")
+    int clips = 1000;
+
+    @Option(names = "--held-clips", paramLabel = "N", description = "Clips of other maps to judge by.")
+    int heldClips = 12;
+
+    @Override
+    public Integer call() {
+        train();
+        return Cli.OK;
+    }
+
+    /** Trains and tells what changed. */
+    LoopArguments.Figures train() {
+        loop.prepare(Objects.requireNonNull(spec, "command specification"), "autoencoder");
+        VideoAutoencoderConfig config;
+        Map<String, float[]> initial;
+        Path from = loop.weights;
+        if (from == null) {
+            config = size.autoencoder();
+            initial = VideoAutoencoder.initialise(config, loop.seed);
+        } else {
+            NetworkFile<VideoAutoencoderConfig> file = NetworkFile.read(from, size.autoencoder());
+            config = file.config();
+            initial = file.arrays();
+        }
+        TeleWorldConfig world = size.world();
+        int side = crop > 0 ? crop : size == ModelSize.TINY ? 48 : 64;
+        if (side % config.spatialFactor() != 0 || side > world.height() || latents < 1 || latents > 4) {
+            throw Cli.badArgument(
+                    Objects.requireNonNull(spec),
+                    "--crop is " + side + ", --latents " + latents + "; allowed are multiples of "
+                            + config.spatialFactor() + " up to " + world.height() + ", and 1 to 4");
+        }
+        SplittableRandom random = new SplittableRandom(loop.seed);
+        WalkClips judge = new WalkClips(worlds.heldOut(), world.intrinsics(), CLIP_FRAMES, SAMPLES_PER_AXIS);
+        List<GroundTruthClip> held = new ArrayList<>();
+        for (int i = 0; i < heldClips; i++) {
+            held.add(judge.next(random));
+        }
+        WalkClips walks = new WalkClips(worlds.training(), world.intrinsics(), CLIP_FRAMES, SAMPLES_PER_AXIS);
+        int batch = loop.batch(16);
+        try (ClipPool pool = new ClipPool(walks, clips, 1, random.nextLong())) {
+            pool.await(30);
+            try (AutoencoderObjective objective = new AutoencoderObjective(
+                    config, initial, pool, held, latents, side, batch, loop.device, loop.arithmetic(true))) {
+                return loop.train(
+                        "autoencoder", config, objective, Optimizers::autoencoder, Optimizers.AUTOENCODER_RATE, WARMUP);
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+package io.teleworld.training.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.teleworld.error.ModelFormatException;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class LatentCacheTest {
+
+    private static final LatentCache.Header SHAPE = new LatentCache.Header(0, 3, 2, 2, 4, 2);
+    private static final int LATENTS = 3 * 2 * 2 * 4;
+    private static final int MASKS = 3 * 2 * 2 * 4;
+
+    @TempDir
+    Path folder;
+
+    private static float[] noise(long seed, int n) {
+        SplittableRandom random = new SplittableRandom(seed);
+        float[] v = new float[n];
+        for (int i = 0; i < n; i++) {
+            v[i] = (float) random.nextDouble();
+        }
+        return v;
+    }
+
+    private void write(int first, int count) throws IOException {
+        try (LatentCache.Writer writer = new LatentCache.Writer(folder, SHAPE)) {
+            assertThat(writer.segments()).isEqualTo(first);
+            for (int i = first; i < first + count; i++) {
+                writer.append(noise(i, LATENTS), noise(100 + i, LATENTS), noise(200 + i, MASKS));
+            }
+        }
+    }
+
+    @Test
+    void readsBackWhatWasWrittenAndAppends() throws IOException {
+        write(0, 2);
+        write(2, 3);
+        try (LatentCache cache = LatentCache.open(folder)) {
+            assertThat(cache.header().segments()).isEqualTo(5);
+            float[] target = new float[LATENTS];
+            float[] guidance = new float[LATENTS];
+            float[] mask = new float[MASKS];
+            for (int i = 4; i >= 0; i--) {
+                cache.read(i, target, guidance, mask);
+                assertThat(target).containsExactly(noise(i, LATENTS), within(1e-3f));
+                assertThat(guidance).containsExactly(noise(100 + i, LATENTS), within(1e-3f));
+                assertThat(mask).containsExactly(noise(200 + i, MASKS), within(3e-3f));
+            }
+            assertThatThrownBy(() -> cache.read(5, target, guidance, mask))
+                    .isInstanceOf(IndexOutOfBoundsException.class)
+                    .hasMessageContaining("segment 5 of 5");
+        }
+    }
+
+    @Test
+    void refusesWrongSizes() throws IOException {
+        write(0, 1);
+        try (LatentCache.Writer writer = new LatentCache.Writer(folder, SHAPE)) {
+            assertThatThrownBy(() -> writer.append(new float[LATENTS - 1], new float[LATENTS], new float[MASKS]))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("" + (LATENTS - 1));
+        }
+        assertThatThrownBy(() -> new LatentCache.Writer(folder, new LatentCache.Header(0, 3, 2, 2, 5, 2)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("cannot append");
+    }
+
+    @Test
+    void refusesATruncatedFile() throws IOException {
+        write(0, 2);
+        try (FileChannel c = FileChannel.open(folder.resolve("latents.bin"), StandardOpenOption.WRITE)) {
+            c.truncate(c.size() - 1);
+        }
+        assertThatThrownBy(() -> LatentCache.open(folder))
+                .isInstanceOf(ModelFormatException.class)
+                .hasMessageContaining("latents.bin");
+        Files.delete(folder.resolve("latents.json"));
+        assertThatThrownBy(() -> LatentCache.open(folder)).isInstanceOf(ModelFormatException.class);
+    }
+
+    @Test
+    void statisticsAreThoseOfTheTargets() throws IOException {
+        try (LatentCache.Writer writer = new LatentCache.Writer(folder, SHAPE)) {
+            float[] target = new float[LATENTS];
+            for (int i = 0; i < LATENTS; i++) {
+                boolean second = i / 8 % 2 == 1;
+                // Channel 0 is constant 3; channel 1 is 1 ± 2.
+                target[i] = second ? 1 + (i % 2 == 0 ? 2 : -2) : 3;
+            }
+            writer.append(target, new float[LATENTS], new float[MASKS]);
+        }
+        try (LatentCache cache = LatentCache.open(folder)) {
+            LatentStatistics s = LatentStatistics.of(cache);
+            assertThat(s.mean().get(0)).isCloseTo(3, within(1e-6));
+            assertThat(s.mean().get(1)).isCloseTo(1, within(1e-6));
+            assertThat(s.std().get(0)).isPositive().isLessThan(1e-3);
+            assertThat(s.std().get(1)).isCloseTo(2, within(1e-6));
+            s.write(folder);
+            assertThat(LatentStatistics.read(folder)).isEqualTo(s);
+        }
+        assertThatThrownBy(() -> new LatentStatistics(List.of(0.0), List.of(0.0)))
+                .isInstanceOf(IllegalArgumentException.class);
+    }
+}

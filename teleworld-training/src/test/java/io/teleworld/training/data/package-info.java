@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.training.data;
+
+import org.jspecify.annotations.NullMarked;

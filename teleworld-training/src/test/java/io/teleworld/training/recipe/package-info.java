@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.training.recipe;
+
+import org.jspecify.annotations.NullMarked;
