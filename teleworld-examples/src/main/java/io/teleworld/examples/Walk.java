@@ -132,6 +132,12 @@ public final class Walk implements Callable<Integer> {
         Interrupts interrupts = new Interrupts();
         interrupts.install();
         int code = Cli.of(new Walk(interrupts)).execute(args);
+        if (code == Cli.INTERRUPTED) {
+            // All is closed and written; the shutdown hooks of the native libraries, which run in no order, add nothing.
+            System.out.flush();
+            System.err.flush();
+            Runtime.getRuntime().halt(code);
+        }
         if (code != Cli.OK) {
             System.exit(code);
         }

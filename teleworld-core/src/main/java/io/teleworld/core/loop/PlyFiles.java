@@ -30,7 +30,8 @@ final class PlyFiles {
             throw new TeleWorldException(TeleWorldException.Category.USER, file + ": is a folder, not a file");
         }
         try {
-            Path part = Files.createTempFile(folder, ".memory", ".ply");
+            // Not a temporary file of the system's: that would come out readable by its owner alone.
+            Path part = folder.resolve("." + absolute.getFileName() + ".part");
             try {
                 try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(part))) {
                     Ply.write(snapshot, out);
