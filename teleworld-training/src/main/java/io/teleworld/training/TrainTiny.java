@@ -41,13 +41,14 @@ import picocli.CommandLine.Spec;
         name = "tiny",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        description = "Trains all networks in miniature, exports them and walks; takes about two minutes.")
+        description = "Trains all networks in miniature, exports them and walks; takes a few minutes.")
 final class TrainTiny implements Callable<Integer> {
 
     private static final int FRAMES = 13;
+    private static final int ROOMS = 8;
     private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final double LEAST_PSNR_GAIN = 2;
-    private static final double MOST_ERROR_LEFT = 0.8;
+    private static final double MOST_ERROR_LEFT = 0.85;
 
     @Spec
     @Nullable
@@ -92,7 +93,7 @@ final class TrainTiny implements Callable<Integer> {
         encode.device = device;
         encode.seed = seed;
         encode.threads = threads;
-        encode.worlds.kinds = List.of(WorldArguments.Kind.ROOMS);
+        rooms(encode.worlds);
         encode.encode();
 
         results.add(lower(
@@ -149,10 +150,15 @@ final class TrainTiny implements Callable<Integer> {
         };
     }
 
+    private static void rooms(WorldArguments worlds) {
+        worlds.kinds = List.of(WorldArguments.Kind.ROOMS);
+        worlds.rooms = ROOMS;
+    }
+
     private TrainAutoencoder autoencoder() {
         TrainAutoencoder command = new TrainAutoencoder();
         parse(command, common("autoencoder", steps(200), 4));
-        command.worlds.kinds = List.of(WorldArguments.Kind.ROOMS);
+        rooms(command.worlds);
         command.clips = 60;
         command.crop = 32;
         command.heldClips = 6;
@@ -162,7 +168,7 @@ final class TrainTiny implements Callable<Integer> {
     private TrainGeometry geometry() {
         TrainGeometry command = new TrainGeometry();
         parse(command, common("geometry", steps(120), 8));
-        command.worlds.kinds = List.of(WorldArguments.Kind.ROOMS);
+        rooms(command.worlds);
         command.clips = 90;
         command.heldClips = 12;
         return command;
@@ -170,7 +176,7 @@ final class TrainTiny implements Callable<Integer> {
 
     private TrainTransformer transformer() {
         TrainTransformer command = new TrainTransformer();
-        parse(command, common("transformer", steps(120), 4));
+        parse(command, common("transformer", steps(80), 2));
         command.latents = out.resolve("latents");
         return command;
     }
@@ -191,7 +197,7 @@ final class TrainTiny implements Callable<Integer> {
     private boolean walk(PrintWriter log) throws IOException {
         TeleWorldConfig world = ModelSize.TINY.world();
         WorldArguments rooms = new WorldArguments();
-        rooms.kinds = List.of(WorldArguments.Kind.ROOMS);
+        rooms(rooms);
         GroundTruthClip clip =
                 new WalkClips(rooms.heldOut(), world.intrinsics(), 1, 2).next(new SplittableRandom(~seed));
         RgbImage start = new RgbImage(world.width(), world.height(), clip.rgb());

@@ -21,7 +21,10 @@ final class WorldArguments {
         ROOMS
     }
 
-    private static final int TRAINING_ROOMS = 1 << 20;
+    private static final int MOST_ROOMS = 1 << 20;
+
+    /** So many rooms are kept once they are built; more are built anew each time. */
+    private static final int KEPT_ROOMS = 64;
 
     /** How many maps all rooms together weigh as much as, where there are both. */
     private static final int ROOM_SHARE = 10;
@@ -39,6 +42,9 @@ final class WorldArguments {
             description = "Folder of the Freedoom WADs; by default where the package freedoom puts them.")
     @Nullable
     Path wads;
+
+    @Option(names = "--rooms", paramLabel = "N", description = "How many different houses; 1048576 by default.")
+    int rooms = MOST_ROOMS;
 
     /** Worlds to train on. */
     List<WorldFactory> training() {
@@ -64,9 +70,16 @@ final class WorldArguments {
         }
         // Maps are what is harder; rooms judge only where there are no maps.
         if (chosen.contains(Kind.ROOMS) && (split == MapSplit.TRAIN || !maps)) {
-            int from = split == MapSplit.TRAIN ? 0 : TRAINING_ROOMS;
+            int from = split == MapSplit.TRAIN ? 0 : MOST_ROOMS;
+            int count = Math.max(1, Math.min(MOST_ROOMS, rooms));
+            Map<Integer, World> kept = new ConcurrentHashMap<>();
             for (int i = 0; i < (maps ? ROOM_SHARE : 1); i++) {
-                all.add(random -> RoomWorld.generate(random.nextInt(from, from + TRAINING_ROOMS)));
+                all.add(random -> {
+                    int seed = from + random.nextInt(count);
+                    return count > KEPT_ROOMS
+                            ? RoomWorld.generate(seed)
+                            : kept.computeIfAbsent(seed, RoomWorld::generate);
+                });
             }
         }
         return all;

@@ -80,11 +80,12 @@ public final class LatentCache implements AutoCloseable {
             Header h = new JsonMapper().readValue(Files.readAllBytes(headerFile), Header.class);
             FileChannel c = FileChannel.open(folder.resolve(DATA_FILE), StandardOpenOption.READ);
             long expected = (long) h.segments() * h.recordBytes();
-            if (c.size() < expected) {
+            long size = c.size();
+            if (size < expected) {
                 c.close();
                 throw new ModelFormatException(
                         folder.resolve(DATA_FILE).toString(),
-                        "holds " + c.size() + " bytes; " + h.segments() + " segments need " + expected);
+                        "holds " + size + " bytes; " + h.segments() + " segments need " + expected);
             }
             return new LatentCache(h, c);
         } catch (IOException | JacksonException e) {

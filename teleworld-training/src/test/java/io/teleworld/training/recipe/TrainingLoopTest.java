@@ -13,6 +13,7 @@ import io.teleworld.training.optim.AdamW;
 import io.teleworld.training.optim.ParameterGroups;
 import io.teleworld.training.torch.Arithmetic;
 import io.teleworld.training.torch.TorchModule;
+import io.teleworld.training.torch.TorchNative;
 import io.teleworld.training.torch.TorchTensors;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +25,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -31,6 +33,11 @@ class TrainingLoopTest {
 
     @TempDir
     Path folder;
+
+    @BeforeAll
+    static void oneThread() {
+        TorchNative.setThreads(1);
+    }
 
     /** Learns y = 2·x₀ − x₁ with one linear layer. */
     private static final class Toy implements Objective, AutoCloseable {
