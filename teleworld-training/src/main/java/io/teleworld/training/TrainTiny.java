@@ -47,7 +47,7 @@ final class TrainTiny implements Callable<Integer> {
     private static final int FRAMES = 13;
     private static final int ROOMS = 8;
     private static final Duration PATIENCE = Duration.ofMinutes(2);
-    private static final double LEAST_PSNR_GAIN = 2;
+    private static final double LEAST_PSNR_GAIN = 1;
     private static final double MOST_ERROR_LEFT = 0.85;
 
     @Spec
@@ -157,7 +157,7 @@ final class TrainTiny implements Callable<Integer> {
 
     private TrainAutoencoder autoencoder() {
         TrainAutoencoder command = new TrainAutoencoder();
-        parse(command, common("autoencoder", steps(200), 4));
+        parse(command, common("autoencoder", steps(400), 4));
         rooms(command.worlds);
         command.clips = 60;
         command.crop = 32;
@@ -176,7 +176,7 @@ final class TrainTiny implements Callable<Integer> {
 
     private TrainTransformer transformer() {
         TrainTransformer command = new TrainTransformer();
-        parse(command, common("transformer", steps(80), 2));
+        parse(command, common("transformer", steps(200), 2));
         command.latents = out.resolve("latents");
         return command;
     }
