@@ -133,7 +133,7 @@ public final class Walk implements Callable<Integer> {
         interrupts.install();
         int code = Cli.of(new Walk(interrupts)).execute(args);
         if (code == Cli.INTERRUPTED) {
-            // All is closed and written; the shutdown hooks of the native libraries, which run in no order, add nothing.
+            // All is closed and written; the native libraries run their shutdown hooks in no order.
             System.out.flush();
             System.err.flush();
             Runtime.getRuntime().halt(code);
