@@ -189,8 +189,7 @@ class ArchitectureTest {
     /** A class with a main method talks to whoever started it. */
     private static DescribedPredicate<JavaClass> isAProgram() {
         return DescribedPredicate.describe(
-                "a program",
-                type -> type.tryGetMethod("main", String[].class).isPresent());
+                "a program", type -> type.tryGetMethod("main", String[].class).isPresent());
     }
 
     private static ArchCondition<JavaClass> beInANullMarkedPackage() {
