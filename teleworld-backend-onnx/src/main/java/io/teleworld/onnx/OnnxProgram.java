@@ -3,15 +3,11 @@ package io.teleworld.onnx;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
-import io.teleworld.error.ResourceClosedException;
 import io.teleworld.graph.Graph;
 import io.teleworld.graph.State;
 import io.teleworld.graph.Value;
-import io.teleworld.runtime.Program;
-import io.teleworld.runtime.ProgramChecks;
-import io.teleworld.runtime.ProgramState;
 import io.teleworld.runtime.RunOptions;
-import io.teleworld.runtime.Scope;
+import io.teleworld.runtime.support.AbstractProgram;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.Tensor;
 import java.nio.ByteBuffer;
@@ -25,25 +21,17 @@ import org.jspecify.annotations.Nullable;
  * A session and the buffers around it. Everything that goes in or out is wrapped where it lies: inputs in their own
  * memory, states in theirs, and results are computed into buffers whose size the bound symbols give.
  */
-final class OnnxProgram implements Program {
+final class OnnxProgram extends AbstractProgram<OnnxProgramState> {
 
     private final OnnxTensorRuntime runtime;
-    private final Graph graph;
     private final OnnxModel model;
     private final OnnxSession session;
-    private final long weightBytes;
 
-    OnnxProgram(OnnxTensorRuntime runtime, Graph graph, OnnxModel model, OnnxSession session, long weightBytes) {
+    OnnxProgram(OnnxTensorRuntime runtime, Graph graph, OnnxModel model, OnnxSession session) {
+        super(graph, runtime.ledger());
         this.runtime = runtime;
-        this.graph = graph;
         this.model = model;
         this.session = session;
-        this.weightBytes = weightBytes;
-    }
-
-    @Override
-    public Graph graph() {
-        return graph;
     }
 
     OnnxTensorRuntime runtime() {
@@ -51,48 +39,30 @@ final class OnnxProgram implements Program {
     }
 
     @Override
-    public ProgramState newState(Scope scope) {
-        requireOpen();
-        return scope.adopt(new OnnxProgramState(this));
+    protected OnnxProgramState createState() {
+        return new OnnxProgramState(this);
     }
 
     @Override
-    public Map<String, Tensor> run(
-            Map<String, ? extends Tensor> inputs, ProgramState state, RunOptions options, Scope scope) {
-        requireOpen();
-        if (scope.isClosed()) {
-            throw new ResourceClosedException("scope " + scope.name(), null);
-        }
-        @Nullable OnnxProgramState own = null;
-        if (!graph.states().isEmpty()) {
-            if (!(state instanceof OnnxProgramState s) || s.program() != this) {
-                throw ProgramChecks.foreignState(graph);
+    protected Map<String, ? extends Tensor> execute(
+            Map<String, ? extends Tensor> inputs,
+            @Nullable OnnxProgramState state,
+            RunOptions options,
+            Map<String, Long> symbols) {
+        try (Run run = new Run(symbols)) {
+            run.wrapInputs(inputs);
+            run.allocateOutputs();
+            OnnxProgramState.@Nullable Transaction change = state == null ? null : state.begin(run, options, model);
+            if (!run.pinned.isEmpty()) {
+                session.use("running graph " + graph().name(), s -> {
+                    execute(s, run);
+                    return true;
+                });
             }
-            own = s;
-            own.enter();
-        }
-        try {
-            Map<String, Long> symbols = ProgramChecks.bind(graph, inputs, state, options);
-            try (Run run = new Run(symbols)) {
-                run.wrapInputs(inputs);
-                run.allocateOutputs();
-                OnnxProgramState.@Nullable Transaction change =
-                        own == null ? null : own.begin(run, options, model, symbols);
-                if (!run.pinned.isEmpty()) {
-                    session.use("running graph " + graph.name(), s -> {
-                        execute(s, run);
-                        return true;
-                    });
-                }
-                if (change != null) {
-                    change.commit();
-                }
-                return run.results(scope);
+            if (change != null) {
+                change.commit();
             }
-        } finally {
-            if (own != null) {
-                own.leave();
-            }
+            return run.results();
         }
     }
 
@@ -104,21 +74,9 @@ final class OnnxProgram implements Program {
         }
     }
 
-    private void requireOpen() {
-        if (session.isClosed()) {
-            throw new ResourceClosedException("program of graph " + graph.name(), null);
-        }
-    }
-
     @Override
-    public void close() {
+    protected void release() {
         session.close();
-        runtime.forget(this, weightBytes);
-    }
-
-    @Override
-    public String toString() {
-        return "program of graph " + graph.name();
     }
 
     /** The native wrappers and the unclaimed result buffers of one run. */
@@ -145,7 +103,7 @@ final class OnnxProgram implements Program {
         }
 
         private void allocateOutputs() {
-            for (Map.Entry<String, Value> e : graph.outputs().entrySet()) {
+            for (Map.Entry<String, Value> e : graph().outputs().entrySet()) {
                 DType dtype = e.getValue().dtype();
                 long[] shape = e.getValue().shape().evaluate(symbols);
                 PooledTensor t = runtime.newTensor(dtype, shape);
@@ -176,15 +134,12 @@ final class OnnxProgram implements Program {
 
         private OnnxTensor wrap(DType dtype, ByteBuffer buffer, long... shape) {
             return OnnxErrors.call(
-                    "wrapping a tensor of graph " + graph.name(),
+                    "wrapping a tensor of graph " + graph().name(),
                     () -> OnnxTensor.createTensor(runtime.environment(), buffer, shape, OnnxTypes.java(dtype)));
         }
 
-        private Map<String, Tensor> results(Scope scope) {
-            Map<String, Tensor> out = new LinkedHashMap<>();
-            for (Map.Entry<String, PooledTensor> e : unclaimed.entrySet()) {
-                out.put(e.getKey(), scope.adopt(e.getValue()));
-            }
+        private Map<String, PooledTensor> results() {
+            Map<String, PooledTensor> out = new LinkedHashMap<>(unclaimed);
             unclaimed.clear();
             return out;
         }
@@ -200,9 +155,9 @@ final class OnnxProgram implements Program {
 
     /** The register or cache of a name. */
     State state(String name) {
-        State s = graph.states().get(name);
+        State s = graph().states().get(name);
         if (s == null) {
-            throw new IllegalStateException("graph " + graph.name() + " has no state " + name);
+            throw new IllegalStateException("graph " + graph().name() + " has no state " + name);
         }
         return s;
     }

@@ -1,17 +1,14 @@
 package io.teleworld.onnx;
 
-import io.teleworld.error.ResourceClosedException;
 import io.teleworld.graph.State;
 import io.teleworld.runtime.ProgramChecks;
-import io.teleworld.runtime.ProgramState;
 import io.teleworld.runtime.RunOptions;
-import io.teleworld.runtime.Scope;
+import io.teleworld.runtime.support.AbstractProgramState;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,21 +19,19 @@ import org.jspecify.annotations.Nullable;
  * once for all runs that see the same frames; new frames are computed straight into free slots, while replaced ones
  * are copied over when the run has succeeded. So a run that fails leaves everything as it was.
  */
-final class OnnxProgramState implements ProgramState {
+final class OnnxProgramState extends AbstractProgramState<OnnxProgramState> {
 
     private final OnnxProgram program;
     private final BufferPool pool;
     private final Map<String, RegisterMemory> registers = new LinkedHashMap<>();
     private final Map<String, CacheMemory> caches = new LinkedHashMap<>();
     private final Map<String, FrameSlots> groups = new LinkedHashMap<>();
-    private final AtomicBoolean busy = new AtomicBoolean();
-    private final AtomicBoolean closed = new AtomicBoolean();
-    private long bytes;
 
     /** Counts writes, so that gathered frames are known to be stale. */
     private long version;
 
     OnnxProgramState(OnnxProgram program) {
+        super(program, program.runtime().ledger());
         this.program = program;
         this.pool = program.runtime().pool();
         for (State s : program.graph().states().values()) {
@@ -49,22 +44,6 @@ final class OnnxProgramState implements ProgramState {
                 groups.put(c.group(), new FrameSlots(capacity));
             }
         }
-    }
-
-    OnnxProgram program() {
-        return program;
-    }
-
-    /** Begins a run; the state must not be in another. */
-    void enter() {
-        requireOpen();
-        if (!busy.compareAndSet(false, true)) {
-            throw new IllegalStateException(this + " is used by two runs at once");
-        }
-    }
-
-    void leave() {
-        busy.set(false);
     }
 
     // ------------------------------------------------------------------------------------------ running
@@ -80,7 +59,7 @@ final class OnnxProgramState implements ProgramState {
     }
 
     /** Adds this state's inputs and outputs to a run whose options have been checked. */
-    Transaction begin(OnnxProgram.Run run, RunOptions options, OnnxModel model, Map<String, Long> symbols) {
+    Transaction begin(OnnxProgram.Run run, RunOptions options, OnnxModel model) {
         Transaction t = new Transaction();
         model.stateInputs().forEach((name, onnx) -> {
             if (program.state(name) instanceof State.FrameCache c) {
@@ -146,8 +125,7 @@ final class OnnxProgramState implements ProgramState {
 
     private ByteBuffer allocate(long size, boolean zeroed) {
         ByteBuffer b = zeroed ? pool.acquireZeroed(size) : pool.acquire(size);
-        bytes += size;
-        program.runtime().addStateBytes(size);
+        count(size);
         return b;
     }
 
@@ -281,48 +259,34 @@ final class OnnxProgramState implements ProgramState {
     // ------------------------------------------------------------------------------------------ content
 
     @Override
-    public List<Integer> frames(String group) {
-        requireOpen();
-        ProgramChecks.requireGroup(program.graph(), group);
+    protected OnnxProgramState createEmpty() {
+        return new OnnxProgramState(program);
+    }
+
+    @Override
+    protected OnnxProgramState self() {
+        return this;
+    }
+
+    @Override
+    protected List<Integer> held(String group) {
         return slots(group).ids();
     }
 
     @Override
-    public void reset() {
-        requireOpen();
+    protected void clear() {
         registers.values().forEach(r -> BufferPool.clear(r.front));
         groups.values().forEach(FrameSlots::clear);
         version++;
     }
 
     @Override
-    public void evict(String group, List<Integer> frameIds) {
-        requireOpen();
-        ProgramChecks.requireGroup(program.graph(), group);
+    protected void drop(String group, List<Integer> frameIds) {
         slots(group).evict(frameIds);
     }
 
     @Override
-    public ProgramState snapshot(Scope scope) {
-        requireOpen();
-        OnnxProgramState s = new OnnxProgramState(program);
-        s.take(this);
-        return scope.adopt(s);
-    }
-
-    @Override
-    public void restore(ProgramState snapshot) {
-        requireOpen();
-        if (!(snapshot instanceof OnnxProgramState other) || other.program != program) {
-            throw ProgramChecks.foreignState(program.graph());
-        }
-        other.requireOpen();
-        if (other != this) {
-            take(other);
-        }
-    }
-
-    private void take(OnnxProgramState other) {
+    protected void take(OnnxProgramState other) {
         registers.forEach((name, r) -> copy(other.register(name).front, r.front));
         groups.forEach((name, g) -> g.copyFrom(other.slots(name)));
         caches.forEach((name, c) -> c.copyFrom(other.cache(name)));
@@ -330,28 +294,8 @@ final class OnnxProgramState implements ProgramState {
     }
 
     @Override
-    public long sizeBytes() {
-        requireOpen();
-        return bytes;
-    }
-
-    private void requireOpen() {
-        if (closed.get()) {
-            throw new ResourceClosedException(toString(), null);
-        }
-    }
-
-    @Override
-    public void close() {
-        if (closed.compareAndSet(false, true)) {
-            registers.values().forEach(RegisterMemory::release);
-            caches.values().forEach(CacheMemory::release);
-            program.runtime().addStateBytes(-bytes);
-        }
-    }
-
-    @Override
-    public String toString() {
-        return "state of graph " + program.graph().name();
+    protected void release() {
+        registers.values().forEach(RegisterMemory::release);
+        caches.values().forEach(CacheMemory::release);
     }
 }

@@ -3,7 +3,6 @@ package io.teleworld.onnx;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
-import io.teleworld.error.ResourceClosedException;
 import io.teleworld.error.TeleWorldException;
 import io.teleworld.graph.Graph;
 import io.teleworld.graph.Op;
@@ -14,19 +13,17 @@ import io.teleworld.runtime.Program;
 import io.teleworld.runtime.ProgramChecks;
 import io.teleworld.runtime.TensorRuntime;
 import io.teleworld.runtime.Weights;
+import io.teleworld.runtime.support.RuntimeLedger;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumSet;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicLong;
 
 /** ONNX Runtime on the host processor; see {@link OnnxLowering} for what becomes of each operator. */
 final class OnnxTensorRuntime implements TensorRuntime {
@@ -39,17 +36,14 @@ final class OnnxTensorRuntime implements TensorRuntime {
     private final int threads;
     private final boolean spin;
     private final BufferPool pool = new BufferPool();
-    private final AtomicLong weightBytes = new AtomicLong();
-    private final AtomicLong stateBytes = new AtomicLong();
-    private final AtomicLong liveTensors = new AtomicLong();
-    private final Set<OnnxProgram> programs = new LinkedHashSet<>();
-    private boolean closed;
+    private final RuntimeLedger ledger;
 
     OnnxTensorRuntime(OrtEnvironment environment, Device device, int threads, boolean spin) {
         this.environment = environment;
         this.device = device;
         this.threads = threads;
         this.spin = spin;
+        this.ledger = new RuntimeLedger(toString());
     }
 
     @Override
@@ -74,25 +68,16 @@ final class OnnxTensorRuntime implements TensorRuntime {
 
     @Override
     public MemoryFigures memory() {
-        return new MemoryFigures(weightBytes.get(), stateBytes.get(), liveTensors.get());
+        return ledger.memory();
     }
 
     @Override
     public Program compile(Graph graph, Weights weights, Precision precision) {
-        requireOpen();
+        ledger.requireOpen();
         ProgramChecks.requirePrecision(name(), PRECISIONS, precision);
         ProgramChecks.requireWeights(graph, weights);
         OnnxModel model = OnnxLowering.lower(graph, weights, precision);
-        OnnxProgram program = new OnnxProgram(this, graph, model, session(graph, model), model.initializerBytes());
-        synchronized (this) {
-            if (!closed) {
-                programs.add(program);
-                weightBytes.addAndGet(model.initializerBytes());
-                return program;
-            }
-        }
-        program.close();
-        throw new ResourceClosedException(toString(), null);
+        return ledger.add(new OnnxProgram(this, graph, model, session(graph, model)), model.initializerBytes());
     }
 
     private OnnxSession session(Graph graph, OnnxModel model) {
@@ -148,9 +133,9 @@ final class OnnxTensorRuntime implements TensorRuntime {
     /** A tensor of any content in a pooled buffer. */
     PooledTensor newTensor(DType dtype, long... shape) {
         ByteBuffer buffer = pool.acquire(byteSize(dtype, shape));
-        liveTensors.incrementAndGet();
+        ledger.addLiveTensors(1);
         return new PooledTensor(dtype, shape, buffer, () -> {
-            liveTensors.decrementAndGet();
+            ledger.addLiveTensors(-1);
             pool.release(buffer);
         });
     }
@@ -159,37 +144,13 @@ final class OnnxTensorRuntime implements TensorRuntime {
         return Math.multiplyExact(HostTensor.elementCount(shape), (long) dtype.byteSize());
     }
 
-    void addStateBytes(long bytes) {
-        stateBytes.addAndGet(bytes);
-    }
-
-    void forget(OnnxProgram program, long bytes) {
-        synchronized (this) {
-            if (programs.remove(program)) {
-                weightBytes.addAndGet(-bytes);
-            }
-        }
-    }
-
-    private synchronized void requireOpen() {
-        if (closed) {
-            throw new ResourceClosedException(toString(), null);
-        }
+    RuntimeLedger ledger() {
+        return ledger;
     }
 
     @Override
     public void close() {
-        List<OnnxProgram> open;
-        synchronized (this) {
-            if (closed) {
-                return;
-            }
-            closed = true;
-            open = new ArrayList<>(programs);
-        }
-        for (int i = open.size() - 1; i >= 0; i--) {
-            open.get(i).close();
-        }
+        ledger.close();
     }
 
     @Override

@@ -1,6 +1,7 @@
 package io.teleworld.training.torch;
 
 import io.teleworld.error.ResourceClosedException;
+import io.teleworld.runtime.support.RuntimeLedger;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import io.teleworld.tensor.Tensor;
@@ -15,18 +16,18 @@ final class TorchResult implements Tensor {
 
     private final DType dtype;
     private final long[] shape;
-    private final TorchRuntime runtime;
+    private final RuntimeLedger ledger;
     private final boolean onHost;
     private org.bytedeco.pytorch.@Nullable Tensor tensor;
 
     /** Takes over a kept tensor. */
-    TorchResult(TorchRuntime runtime, org.bytedeco.pytorch.Tensor tensor) {
-        this.runtime = runtime;
+    TorchResult(RuntimeLedger ledger, org.bytedeco.pytorch.Tensor tensor) {
+        this.ledger = ledger;
         this.tensor = tensor;
         this.dtype = TorchTensors.dtype(TorchTensors.type(tensor));
         this.shape = TorchTensors.shape(tensor);
         this.onHost = !tensor.is_cuda();
-        runtime.addLiveTensors(1);
+        ledger.addLiveTensors(1);
     }
 
     /** LibTorch's tensor, owned by this object. */
@@ -74,7 +75,7 @@ final class TorchResult implements Tensor {
         if (t != null) {
             tensor = null;
             t.close();
-            runtime.addLiveTensors(-1);
+            ledger.addLiveTensors(-1);
         }
     }
 

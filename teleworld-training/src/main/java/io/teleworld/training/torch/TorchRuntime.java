@@ -1,6 +1,5 @@
 package io.teleworld.training.torch;
 
-import io.teleworld.error.ResourceClosedException;
 import io.teleworld.graph.Graph;
 import io.teleworld.graph.Op;
 import io.teleworld.runtime.Device;
@@ -10,13 +9,12 @@ import io.teleworld.runtime.Program;
 import io.teleworld.runtime.ProgramChecks;
 import io.teleworld.runtime.TensorRuntime;
 import io.teleworld.runtime.Weights;
+import io.teleworld.runtime.support.RuntimeLedger;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumSet;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Runs graphs on LibTorch without recording, one operator after the other; {@link TorchModule} is its counterpart for
@@ -30,11 +28,7 @@ final class TorchRuntime implements TensorRuntime {
 
     private final Device device;
     private final List<Device> devices;
-    private final AtomicLong weightBytes = new AtomicLong();
-    private final AtomicLong stateBytes = new AtomicLong();
-    private final AtomicLong liveTensors = new AtomicLong();
-    private final Set<TorchProgram> programs = new LinkedHashSet<>();
-    private boolean closed;
+    private final RuntimeLedger ledger;
 
     TorchRuntime(Device device, List<Device> known) {
         this.device = device;
@@ -42,6 +36,7 @@ final class TorchRuntime implements TensorRuntime {
         ordered.remove(device);
         ordered.add(0, device);
         this.devices = List.copyOf(ordered);
+        this.ledger = new RuntimeLedger(toString());
     }
 
     @Override
@@ -66,61 +61,21 @@ final class TorchRuntime implements TensorRuntime {
 
     @Override
     public MemoryFigures memory() {
-        return new MemoryFigures(weightBytes.get(), stateBytes.get(), liveTensors.get());
+        return ledger.memory();
     }
 
     @Override
     public Program compile(Graph graph, Weights weights, Precision precision) {
-        requireOpen();
+        ledger.requireOpen();
         ProgramChecks.requirePrecision(name(), PRECISIONS, precision);
         ProgramChecks.requireWeights(graph, weights);
-        TorchProgram program = new TorchProgram(this, graph, weights, device.id(), Arithmetic.of(precision));
-        synchronized (this) {
-            if (!closed) {
-                programs.add(program);
-                weightBytes.addAndGet(program.weightBytes());
-                return program;
-            }
-        }
-        program.close();
-        throw new ResourceClosedException(toString(), null);
-    }
-
-    void forget(TorchProgram program) {
-        synchronized (this) {
-            if (programs.remove(program)) {
-                weightBytes.addAndGet(-program.weightBytes());
-            }
-        }
-    }
-
-    void addStateBytes(long bytes) {
-        stateBytes.addAndGet(bytes);
-    }
-
-    void addLiveTensors(int count) {
-        liveTensors.addAndGet(count);
-    }
-
-    private synchronized void requireOpen() {
-        if (closed) {
-            throw new ResourceClosedException(toString(), null);
-        }
+        TorchProgram program = new TorchProgram(ledger, graph, weights, device.id(), Arithmetic.of(precision));
+        return ledger.add(program, program.weightBytes());
     }
 
     @Override
     public void close() {
-        List<TorchProgram> open;
-        synchronized (this) {
-            if (closed) {
-                return;
-            }
-            closed = true;
-            open = new ArrayList<>(programs);
-        }
-        for (int i = open.size() - 1; i >= 0; i--) {
-            open.get(i).close();
-        }
+        ledger.close();
     }
 
     @Override
