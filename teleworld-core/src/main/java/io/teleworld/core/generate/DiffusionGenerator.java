@@ -8,6 +8,7 @@ import io.teleworld.core.diffusion.FewStepSampler;
 import io.teleworld.core.diffusion.NoiseSource;
 import io.teleworld.core.generate.SegmentLayout.Pass;
 import io.teleworld.core.generate.SegmentLayout.PassKind;
+import io.teleworld.core.generate.SegmentLayout.TokenFrame;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.runtime.Program;
@@ -26,6 +27,7 @@ import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,7 +57,8 @@ public final class DiffusionGenerator implements FrameGenerator {
      * @param config what the program was built from
      * @param guidance how guidance enters; its mask channels are the configuration's
      * @param sampler the denoising steps
-     * @param cleanTimestep timestep of given, guidance and finished frames, in [0, 1000]; 0 unless trained otherwise
+     * @param cleanTimestep timestep of given and finished frames and of guidance in passes without noise, in [0, 1000]; 0
+     *     unless trained otherwise
      * @param program compiled from {@link VideoTransformer#cachedGraph}
      * @param cacheCapacity the capacity that it was built with
      * @param height latent rows
@@ -155,45 +158,61 @@ public final class DiffusionGenerator implements FrameGenerator {
             return made;
         }
 
-        /** A pass at t = 0 whose keys and values are kept. */
+        /** A pass without noise whose keys and values are kept. */
         private void cache(Pass pass, BooleanSupplier cancelled) {
             int in = config.inChannels() * height * width;
             float[] frames = new float[pass.frames().size() * in];
+            writeGuidance(pass, frames);
             for (int i = 0; i < pass.frames().size(); i++) {
-                int f = pass.frames().get(i);
-                if (pass.kind() == PassKind.GUIDANCE) {
-                    SegmentLayout.writeGuidance(input.guidance().get(f - 1), guidance, frames, i * in);
-                } else {
-                    LatentFrame frame = Objects.requireNonNull(clean.get(f));
+                TokenFrame f = pass.frames().get(i);
+                if (!f.guidance()) {
+                    LatentFrame frame = Objects.requireNonNull(clean.get(f.frame()));
                     SegmentLayout.writeTarget(frame, guidance, frames, i * in);
                 }
             }
             run(pass, frames, cleanTimestep, cancelled, null);
         }
 
+        private void writeGuidance(Pass pass, float[] frames) {
+            int in = config.inChannels() * height * width;
+            for (int i = 0; i < pass.frames().size(); i++) {
+                TokenFrame f = pass.frames().get(i);
+                if (f.guidance()) {
+                    SegmentLayout.writeGuidance(input.guidance().get(f.frame() - 1), guidance, frames, i * in);
+                }
+            }
+        }
+
         private void denoise(Pass pass, BooleanSupplier cancelled) {
             int n = pass.frames().size();
-            int channels = config.latentChannels();
-            int size = channels * height * width;
+            // Places of the target frames on the frame axis; guidance may stand before or behind them.
+            int[] at = IntStream.range(0, n)
+                    .filter(i -> !pass.frames().get(i).guidance())
+                    .toArray();
+            int size = config.latentChannels() * height * width;
             int in = config.inChannels() * height * width;
             float[] padded = new float[n * in];
-            float[] velocity = new float[n * size];
+            writeGuidance(pass, padded);
+            float[] all = new float[n * size];
+            float[] velocity = new float[at.length * size];
             NoiseSource noise = new StageNoise(pass.stage());
-            float[] start = new float[n * size];
+            float[] start = new float[at.length * size];
             noise.fill(start);
             float[] result = sampler.sample(
                     start,
                     (sample, t, step) -> {
-                        for (int i = 0; i < n; i++) {
-                            LatentFrame frame = frame(sample, i);
-                            SegmentLayout.writeTarget(frame, guidance, padded, i * in);
+                        for (int i = 0; i < at.length; i++) {
+                            SegmentLayout.writeTarget(frame(sample, i), guidance, padded, at[i] * in);
                         }
-                        run(pass, padded, (float) t, cancelled, velocity);
+                        run(pass, padded, (float) t, cancelled, all);
+                        for (int i = 0; i < at.length; i++) {
+                            System.arraycopy(all, at[i] * size, velocity, i * size, size);
+                        }
                         return velocity;
                     },
                     noise);
-            for (int i = 0; i < n; i++) {
-                clean.put(pass.frames().get(i), frame(result, i));
+            for (int i = 0; i < at.length; i++) {
+                clean.put(pass.frames().get(at[i]).frame(), frame(result, i));
             }
         }
 
@@ -230,7 +249,7 @@ public final class DiffusionGenerator implements FrameGenerator {
             java.util.Arrays.fill(times, timestep);
             float[] positions = new float[n];
             for (int i = 0; i < n; i++) {
-                positions[i] = pass.positions().get(i);
+                positions[i] = pass.frames().get(i).position();
             }
             RunOptions options = RunOptions.DEFAULT.withVisible(VideoTransformer.CACHE_GROUP, pass.visible());
             if (pass.written()) {

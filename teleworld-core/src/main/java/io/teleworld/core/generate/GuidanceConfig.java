@@ -5,27 +5,65 @@ import java.util.Objects;
 /**
  * How guidance enters the video transformer. Immutable; part of a model package ({@code teleworld.json}).
  *
+ * <p>{@code layout}, {@code ropeOffset}, {@code timestepMode} and {@code maskChannels} change what the network computes:
+ * weights go with the values that they were trained with. {@code order} changes no result beyond rounding.
+ *
  * @param layout which guidance a stage sees
- * @param ropeOffset added to the temporal position of a guidance frame; 0 aligns it with its target frame, N continues
- *     behind the segment
+ * @param order which of guidance and target frames come first on the frame axis
+ * @param ropeOffset added to the temporal position of a guidance frame, in either order; 0 aligns it with its target
+ *     frame, N continues behind the segment
+ * @param timestepMode the timestep of guidance
  * @param maskChannels 0, 1 (known) or 2 (known, dynamic): channels behind the latent ones, in guidance and target frames
  *     alike
  */
-public record GuidanceConfig(Layout layout, int ropeOffset, int maskChannels) {
+public record GuidanceConfig(Layout layout, Order order, int ropeOffset, TimestepMode timestepMode, int maskChannels) {
 
     /** Which guidance frames a stage sees. */
     public enum Layout {
-        /** Those of the stage's own frames, encoded in a pass of their own before the stage. */
+        /** Those of the stage's own frames. */
         PAIRED,
-        /** All of the segment, encoded in one pass before the first stage. */
+        /** All of the segment. */
         PREFIX
     }
 
-    /** Paired, aligned in time, with both mask channels. */
-    public static final GuidanceConfig DEFAULT = new GuidanceConfig(Layout.PAIRED, 0, 2);
+    /**
+     * Which frames come first on the frame axis of a run that holds both, and of the sequence that training runs.
+     * Attention tells frames apart by their rope positions and by who may see whom, never by their place on the axis,
+     * and {@code ropeOffset} counts from the segment's beginning in either order. So the order decides the order of
+     * summation and nothing else: weights trained with one generate with the other. Guidance with a pass of its own
+     * ({@link TimestepMode#CLEAN}) runs before the targets in any case, which read it from the cache.
+     */
+    public enum Order {
+        /** Guidance, then targets. */
+        GUIDANCE_FIRST,
+        /** Targets, then guidance. */
+        TARGET_FIRST
+    }
+
+    /** The timestep of guidance, and with it when guidance runs and what it sees. */
+    public enum TimestepMode {
+        /**
+         * That of clean frames, 0. Guidance sees nothing but itself, so its keys and values do not change: it runs once
+         * in a pass of its own and stays in the cache for all denoising steps.
+         */
+        CLEAN,
+        /**
+         * That of the target frames at each denoising step, and theirs when they are finished (ReCamMaster,
+         * arXiv 2503.11647). Its keys and values then belong to one step, so guidance runs in each pass of the targets,
+         * beside them; it sees what they see, them too, and they see it. Dearer: paired, every step runs twice the
+         * frames.
+         */
+        SAME
+    }
+
+    /** Paired, guidance first, aligned in time, at the clean timestep, with both mask channels. */
+    public static final GuidanceConfig DEFAULT =
+            new GuidanceConfig(Layout.PAIRED, Order.GUIDANCE_FIRST, 0, TimestepMode.CLEAN, 2);
 
     public GuidanceConfig {
         Objects.requireNonNull(layout, "layout");
+        Objects.requireNonNull(order, "order");
+        Objects.requireNonNull(timestepMode, "timestep mode");
         if (ropeOffset < 0) {
             throw new IllegalArgumentException("rope offset of guidance is " + ropeOffset + "; it must be at least 0");
         }

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.IntStream;
 
 /**
  * The one place that says how a segment becomes tokens of the video transformer; generation and training both use it.
@@ -27,6 +28,10 @@ import java.util.Set;
  *   <li>for each stage CLEAN: its finished frames at t = 0, seeing the same; written to the cache. Left out where no
  *       later stage sees any of them.
  * </ol>
+ *
+ * <p>With {@link GuidanceConfig.TimestepMode#SAME} there are no GUIDANCE passes. Guidance frames stand in the NOISY and
+ * CLEAN passes instead, on the frame axis with the target frames, at the pass's timestep. A CLEAN pass then writes its
+ * guidance too, since a run writes all of its frames, but no pass sees it again.
  *
  * <p>Cache ids: target frame f (from 1) has id f, its guidance N+f. Temporal rope positions: target frame f has f−1, its
  * guidance f−1+{@code ropeOffset}. Channels: C latent ones as the autoencoder normalises them, then the mask channels:
@@ -57,28 +62,38 @@ public final class SegmentLayout {
     }
 
     /**
+     * A frame of tokens.
+     *
+     * @param guidance whether it is guidance, or else a target frame
+     * @param frame 1-based frame of the segment
+     * @param position temporal rope position
+     * @param id cache id
+     */
+    public record TokenFrame(boolean guidance, int frame, int position, int id) {}
+
+    /**
      * A run of the transformer.
      *
      * @param kind what it is for
      * @param stage index of its stage in the plan, or −1 for the given frames and the guidance of a whole segment
-     * @param frames its 1-based frames
-     * @param positions temporal rope position of each frame
+     * @param frames its frames in the order of the frame axis
      * @param visible ids of the cached frames that it sees beside its own
-     * @param ids the cache ids of its own frames; also those of a NOISY pass, which writes nothing
      */
-    public record Pass(
-            PassKind kind,
-            int stage,
-            List<Integer> frames,
-            List<Integer> positions,
-            List<Integer> visible,
-            List<Integer> ids) {
+    public record Pass(PassKind kind, int stage, List<TokenFrame> frames, List<Integer> visible) {
 
         public Pass {
             frames = List.copyOf(frames);
-            positions = List.copyOf(positions);
             visible = List.copyOf(visible);
-            ids = List.copyOf(ids);
+        }
+
+        /** The cache ids of its own frames; also those of a NOISY pass, which writes nothing. */
+        public List<Integer> ids() {
+            return frames.stream().map(TokenFrame::id).toList();
+        }
+
+        /** The temporal rope position of each frame. */
+        public List<Integer> positions() {
+            return frames.stream().map(TokenFrame::position).toList();
         }
 
         /** Whether its keys and values stay in the cache. */
@@ -102,41 +117,52 @@ public final class SegmentLayout {
         this.config = config;
         this.guided = guided;
         List<Pass> all = new ArrayList<>();
-        all.add(pass(PassKind.GIVEN, -1, plan.given(), List.of()));
-        List<Integer> everyFrame = new ArrayList<>();
-        for (int f = 1; f <= plan.length(); f++) {
-            everyFrame.add(f);
-        }
+        all.add(new Pass(PassKind.GIVEN, -1, targets(plan.given()), List.of()));
         boolean prefix = config.layout() == GuidanceConfig.Layout.PREFIX;
-        if (guided && prefix) {
-            all.add(pass(PassKind.GUIDANCE, -1, everyFrame, List.of()));
+        boolean cached = config.timestepMode() == GuidanceConfig.TimestepMode.CLEAN;
+        List<TokenFrame> wholeGuidance =
+                guidance(IntStream.rangeClosed(1, plan.length()).boxed().toList());
+        if (guided && prefix && cached) {
+            all.add(new Pass(PassKind.GUIDANCE, -1, wholeGuidance, List.of()));
         }
         for (int s = 0; s < plan.stages().size(); s++) {
             GenerationStage stage = plan.stages().get(s);
             List<Integer> seen = new ArrayList<>(stage.visible());
+            List<TokenFrame> frames = targets(stage.frames());
             if (guided) {
-                if (!prefix) {
-                    all.add(pass(PassKind.GUIDANCE, s, stage.frames(), List.of()));
+                List<TokenFrame> guidance = prefix ? wholeGuidance : guidance(stage.frames());
+                if (cached) {
+                    if (!prefix) {
+                        all.add(new Pass(PassKind.GUIDANCE, s, guidance, List.of()));
+                    }
+                    guidance.forEach(g -> seen.add(g.id()));
+                } else {
+                    frames = joined(guidance, frames);
                 }
-                (prefix ? everyFrame : stage.frames()).forEach(f -> seen.add(guidanceId(f)));
             }
-            all.add(pass(PassKind.NOISY, s, stage.frames(), seen));
+            all.add(new Pass(PassKind.NOISY, s, frames, seen));
             if (isSeenLater(s)) {
-                all.add(pass(PassKind.CLEAN, s, stage.frames(), seen));
+                all.add(new Pass(PassKind.CLEAN, s, frames, seen));
             }
         }
         this.passes = List.copyOf(all);
     }
 
-    private Pass pass(PassKind kind, int stage, List<Integer> frames, List<Integer> visible) {
-        boolean guidance = kind == PassKind.GUIDANCE;
-        List<Integer> positions = new ArrayList<>();
-        List<Integer> ids = new ArrayList<>();
-        for (int f : frames) {
-            positions.add(guidance ? f - 1 + config.ropeOffset() : f - 1);
-            ids.add(guidance ? guidanceId(f) : f);
-        }
-        return new Pass(kind, stage, frames, positions, visible, ids);
+    private static List<TokenFrame> targets(List<Integer> frames) {
+        return frames.stream().map(f -> new TokenFrame(false, f, f - 1, f)).toList();
+    }
+
+    private List<TokenFrame> guidance(List<Integer> frames) {
+        return frames.stream()
+                .map(f -> new TokenFrame(true, f, f - 1 + config.ropeOffset(), guidanceId(f)))
+                .toList();
+    }
+
+    private <T> List<T> joined(List<T> guidance, List<T> targets) {
+        boolean guidanceFirst = config.order() == GuidanceConfig.Order.GUIDANCE_FIRST;
+        List<T> all = new ArrayList<>(guidanceFirst ? guidance : targets);
+        all.addAll(guidanceFirst ? targets : guidance);
+        return all;
     }
 
     private boolean isSeenLater(int stage) {
@@ -197,19 +223,53 @@ public final class SegmentLayout {
      *
      * @param pass index into {@link #passes()}
      * @param kind of its pass
-     * @param frame 1-based
-     * @param position temporal rope position
+     * @param tokens what it is
      */
-    public record SequenceFrame(int pass, PassKind kind, int frame, int position) {}
+    public record SequenceFrame(int pass, PassKind kind, TokenFrame tokens) {
 
-    /** All frames of all passes, pass by pass: the order of frames when training runs them in one sequence. */
+        /** Whether it is guidance, in whatever pass. */
+        public boolean guidance() {
+            return tokens.guidance();
+        }
+
+        /** Whether it is a target frame being denoised, whose velocity counts. */
+        public boolean denoised() {
+            return kind == PassKind.NOISY && !guidance();
+        }
+
+        /** 1-based frame of the segment. */
+        public int frame() {
+            return tokens.frame();
+        }
+
+        /** Temporal rope position. */
+        public int position() {
+            return tokens.position();
+        }
+    }
+
+    /**
+     * All frames of all passes: the order of frames when training runs them in one sequence. Pass by pass, but with
+     * {@link GuidanceConfig.Order#TARGET_FIRST} a GUIDANCE pass stands behind the other passes of its stage.
+     */
     public List<SequenceFrame> sequence() {
         List<SequenceFrame> all = new ArrayList<>();
-        for (int p = 0; p < passes.size(); p++) {
-            Pass pass = passes.get(p);
-            for (int i = 0; i < pass.frames().size(); i++) {
-                all.add(new SequenceFrame(
-                        p, pass.kind(), pass.frames().get(i), pass.positions().get(i)));
+        for (int stage = -1; stage < plan.stages().size(); stage++) {
+            List<SequenceFrame> guidance = new ArrayList<>();
+            List<SequenceFrame> others = new ArrayList<>();
+            for (int p = 0; p < passes.size(); p++) {
+                Pass pass = passes.get(p);
+                if (pass.stage() == stage) {
+                    for (TokenFrame f : pass.frames()) {
+                        (pass.kind() == PassKind.GUIDANCE ? guidance : others)
+                                .add(new SequenceFrame(p, pass.kind(), f));
+                    }
+                }
+            }
+            // The given frames come before everything.
+            all.addAll(stage < 0 ? others : joined(guidance, others));
+            if (stage < 0) {
+                all.addAll(guidance);
             }
         }
         return all;
@@ -227,8 +287,9 @@ public final class SegmentLayout {
             Set<Integer> visible = new HashSet<>(passes.get(query.pass()).visible());
             for (int k = 0; k < mask.length; k++) {
                 SequenceFrame key = frames.get(k);
-                int id = key.kind() == PassKind.GUIDANCE ? guidanceId(key.frame()) : key.frame();
-                boolean cached = key.kind() != PassKind.NOISY && key.pass() < query.pass() && visible.contains(id);
+                boolean cached = key.kind() != PassKind.NOISY
+                        && key.pass() < query.pass()
+                        && visible.contains(key.tokens().id());
                 mask[q][k] = query.pass() == key.pass() || cached;
             }
         }

@@ -96,50 +96,152 @@ class DiffusionGeneratorTest {
         return all;
     }
 
-    /** With one step from pure noise, frame = noise − velocity; the velocity is that of training's masked sequence. */
+    /** Every way of laying out guidance. */
+    private static List<GuidanceConfig> everyGuidance() {
+        List<GuidanceConfig> all = new ArrayList<>();
+        for (GuidanceConfig.Layout kind : GuidanceConfig.Layout.values()) {
+            for (GuidanceConfig.Order order : GuidanceConfig.Order.values()) {
+                for (GuidanceConfig.TimestepMode mode : GuidanceConfig.TimestepMode.values()) {
+                    for (int offset : new int[] {0, 6}) {
+                        all.add(new GuidanceConfig(kind, order, offset, mode, 2));
+                    }
+                }
+            }
+        }
+        return all;
+    }
+
+    /** Each step of generation, pass by pass with a cache, gives the velocity of training's masked sequence. */
     @Test
     void cachedPassesEqualTheMaskedSequenceOfTraining() {
-        for (GuidanceConfig guidance :
-                List.of(GuidanceConfig.DEFAULT, new GuidanceConfig(GuidanceConfig.Layout.PREFIX, 6, 2))) {
-            for (boolean guided : new boolean[] {true, false}) {
-                SegmentInput input = input(11, guided);
-                Map<Integer, LatentFrame> made = run(generator(List.of(1000), guidance), input);
-                assertMasked(input, made, guidance, guided);
+        List<Integer> steps = List.of(1000, 500);
+        for (GuidanceConfig guidance : everyGuidance()) {
+            SegmentInput input = input(11, true);
+            assertMasked(input, run(generator(steps, guidance), input), steps, guidance, true);
+        }
+        SegmentInput input = input(11, false);
+        Map<Integer, LatentFrame> made = run(generator(steps, GuidanceConfig.DEFAULT), input);
+        assertMasked(input, made, steps, GuidanceConfig.DEFAULT, false);
+    }
+
+    /** Order is none of attention's business; the rest is. */
+    @Test
+    void onlyTheOrderOfGuidanceLeavesFramesAsTheyAre() {
+        Map<List<Object>, float[]> byRest = new HashMap<>();
+        for (GuidanceConfig g : everyGuidance()) {
+            float[] last = Objects.requireNonNull(run(generator(List.of(1000, 500), g), input(3, true))
+                            .get(6))
+                    .values();
+            float[] other = byRest.putIfAbsent(List.of(g.layout(), g.ropeOffset(), g.timestepMode()), last);
+            if (other != null) {
+                assertThat(last).as("%s", g).containsExactly(other, within(1e-4f));
+            }
+        }
+        List<float[]> different = new ArrayList<>(byRest.values());
+        assertThat(different).hasSize(8);
+        for (int i = 0; i < different.size(); i++) {
+            for (int k = 0; k < i; k++) {
+                double most = 0;
+                for (int v = 0; v < SIZE; v++) {
+                    most = Math.max(
+                            most, Math.abs(different.get(i)[v] - different.get(k)[v]));
+                }
+                assertThat(most).isGreaterThan(1e-3);
             }
         }
     }
 
     private void assertMasked(
-            SegmentInput input, Map<Integer, LatentFrame> made, GuidanceConfig guidance, boolean guided) {
+            SegmentInput input,
+            Map<Integer, LatentFrame> made,
+            List<Integer> steps,
+            GuidanceConfig guidance,
+            boolean guided) {
         SegmentLayout layout = new SegmentLayout(PLAN, guidance, guided);
+        List<SequenceFrame> sequence = layout.sequence();
+        int n = sequence.size();
+        FlowMatchScheduler scheduler = new FlowMatchScheduler(1000, 5);
+        double[] timesteps = FewStepSampler.of(scheduler, steps, true).timesteps();
+        Program program =
+                scope.adopt(runtime.compile(VideoTransformer.maskedGraph(CONFIG, H, W), weights, Precision.FP32));
+        Map<Integer, float[]> x = noise(input.seed(), 0);
+        Map<Integer, float[]> clean = new HashMap<>();
+        double moved = 0;
+        for (int step = 0; step < timesteps.length; step++) {
+            float[] velocity = velocity(program, layout, input, made, guidance, x, timesteps[step]);
+            Map<Integer, float[]> fresh = noise(input.seed(), step + 1);
+            for (int i = 0; i < n; i++) {
+                if (!sequence.get(i).denoised()) {
+                    continue;
+                }
+                int frame = sequence.get(i).frame();
+                float[] v = new float[SIZE];
+                for (int c = 0; c < 4; c++) {
+                    System.arraycopy(velocity, (c * n + i) * H * W, v, c * H * W, H * W);
+                }
+                for (float value : v) {
+                    moved = Math.max(moved, Math.abs(value));
+                }
+                float[] noisy = Objects.requireNonNull(x.get(frame));
+                float[] x0 = new float[SIZE];
+                scheduler.cleanFromVelocity(noisy, v, timesteps[step], x0);
+                clean.put(frame, x0);
+                if (step + 1 < timesteps.length) {
+                    scheduler.addNoise(x0, Objects.requireNonNull(fresh.get(frame)), timesteps[step + 1], noisy);
+                }
+            }
+        }
+        assertThat(moved).isGreaterThan(0.1);
+        assertThat(clean).hasSize(5);
+        clean.forEach((frame, values) -> assertThat(
+                        Objects.requireNonNull(made.get(frame)).values())
+                .as("%s, frame %d", guidance, frame)
+                .containsExactly(values, within(1e-4f)));
+    }
+
+    /** The noise of a step, by frame. */
+    private static Map<Integer, float[]> noise(long seed, int step) {
+        Map<Integer, float[]> noise = new HashMap<>();
+        for (int s = 0; s < PLAN.stages().size(); s++) {
+            List<Integer> frames = PLAN.stages().get(s).frames();
+            float[] all = gaussian(new SplittableRandom(Seeds.of(seed, s, step)), frames.size() * SIZE);
+            for (int i = 0; i < frames.size(); i++) {
+                noise.put(frames.get(i), java.util.Arrays.copyOfRange(all, i * SIZE, (i + 1) * SIZE));
+            }
+        }
+        return noise;
+    }
+
+    /** The whole sequence in one run: [channel, frame, h, w]. */
+    private float[] velocity(
+            Program program,
+            SegmentLayout layout,
+            SegmentInput input,
+            Map<Integer, LatentFrame> made,
+            GuidanceConfig guidance,
+            Map<Integer, float[]> noisy,
+            double timestep) {
         List<SequenceFrame> sequence = layout.sequence();
         int n = sequence.size();
         int channels = CONFIG.inChannels();
         float[] latents = new float[channels * n * H * W];
         float[] times = new float[n];
         float[] positions = new float[n];
-        Map<Integer, float[]> noise = new HashMap<>();
-        for (int s = 0; s < PLAN.stages().size(); s++) {
-            List<Integer> frames = PLAN.stages().get(s).frames();
-            float[] all = gaussian(new SplittableRandom(Seeds.of(input.seed(), s, 0)), frames.size() * SIZE);
-            for (int i = 0; i < frames.size(); i++) {
-                noise.put(frames.get(i), java.util.Arrays.copyOfRange(all, i * SIZE, (i + 1) * SIZE));
-            }
-        }
         for (int i = 0; i < n; i++) {
             SequenceFrame f = sequence.get(i);
             float[] one = new float[channels * H * W];
-            switch (f.kind()) {
-                case GUIDANCE -> SegmentLayout.writeGuidance(input.guidance().get(f.frame() - 1), guidance, one, 0);
-                case NOISY ->
-                    SegmentLayout.writeTarget(
-                            new LatentFrame(4, H, W, Objects.requireNonNull(noise.get(f.frame()))), guidance, one, 0);
-                default -> SegmentLayout.writeTarget(Objects.requireNonNull(made.get(f.frame())), guidance, one, 0);
+            if (f.guidance()) {
+                SegmentLayout.writeGuidance(input.guidance().get(f.frame() - 1), guidance, one, 0);
+            } else if (f.denoised()) {
+                float[] values = Objects.requireNonNull(noisy.get(f.frame())).clone();
+                SegmentLayout.writeTarget(new LatentFrame(4, H, W, values), guidance, one, 0);
+            } else {
+                SegmentLayout.writeTarget(Objects.requireNonNull(made.get(f.frame())), guidance, one, 0);
             }
             for (int c = 0; c < channels; c++) {
                 System.arraycopy(one, c * H * W, latents, (c * n + i) * H * W, H * W);
             }
-            times[i] = f.kind() == PassKind.NOISY ? 1000 : 0;
+            times[i] = f.kind() == PassKind.NOISY ? (float) timestep : 0;
             positions[i] = f.position();
         }
         boolean[][] mask = layout.attentionMask();
@@ -147,9 +249,7 @@ class DiffusionGeneratorTest {
         for (int q = 0; q < n; q++) {
             System.arraycopy(mask[q], 0, flat, q * n, n);
         }
-        Program program =
-                scope.adopt(runtime.compile(VideoTransformer.maskedGraph(CONFIG, H, W), weights, Precision.FP32));
-        float[] velocity = Objects.requireNonNull(program.run(
+        return Objects.requireNonNull(program.run(
                                 Map.of(
                                         "latents", HostTensor.ofFloats(latents, 1, channels, n, H, W),
                                         "timestep", HostTensor.ofFloats(times, 1, n),
@@ -161,25 +261,6 @@ class DiffusionGeneratorTest {
                                 scope)
                         .get("velocity"))
                 .toFloatArray();
-        double moved = 0;
-        for (int i = 0; i < n; i++) {
-            if (sequence.get(i).kind() != PassKind.NOISY) {
-                continue;
-            }
-            int frame = sequence.get(i).frame();
-            float[] start = Objects.requireNonNull(noise.get(frame));
-            float[] end = Objects.requireNonNull(made.get(frame)).values();
-            for (int c = 0; c < 4; c++) {
-                for (int k = 0; k < H * W; k++) {
-                    float v = velocity[(c * n + i) * H * W + k];
-                    assertThat(end[c * H * W + k])
-                            .as("frame %d, channel %d, cell %d", frame, c, k)
-                            .isEqualTo(start[c * H * W + k] - v, within(1e-4f));
-                    moved = Math.max(moved, Math.abs(v));
-                }
-            }
-        }
-        assertThat(moved).isGreaterThan(0.1);
     }
 
     @Test

@@ -1,6 +1,7 @@
 package io.teleworld.core.generate;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.teleworld.ChainingPolicy;
 import io.teleworld.GuidanceFrame;
@@ -8,9 +9,13 @@ import io.teleworld.GuidanceLatent;
 import io.teleworld.LatentFrame;
 import io.teleworld.RgbImage;
 import io.teleworld.SegmentPlan;
+import io.teleworld.core.generate.GuidanceConfig.Layout;
+import io.teleworld.core.generate.GuidanceConfig.Order;
+import io.teleworld.core.generate.GuidanceConfig.TimestepMode;
 import io.teleworld.core.generate.SegmentLayout.Pass;
 import io.teleworld.core.generate.SegmentLayout.PassKind;
 import io.teleworld.core.generate.SegmentLayout.SequenceFrame;
+import io.teleworld.core.generate.SegmentLayout.TokenFrame;
 import io.teleworld.core.plan.MacroMicroPlanner;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -23,34 +28,35 @@ class SegmentLayoutTest {
 
     private static final SegmentPlan PLAN = new MacroMicroPlanner(ChainingPolicy.MAX_THROUGHPUT).plan(0);
 
+    private static List<TokenFrame> targets(int... frames) {
+        return Arrays.stream(frames)
+                .mapToObj(f -> new TokenFrame(false, f, f - 1, f))
+                .toList();
+    }
+
+    private static List<TokenFrame> guidance(int offset, int... frames) {
+        return Arrays.stream(frames)
+                .mapToObj(f -> new TokenFrame(true, f, f - 1 + offset, 10 + f))
+                .toList();
+    }
+
+    private static List<TokenFrame> join(List<TokenFrame> a, List<TokenFrame> b) {
+        List<TokenFrame> all = new ArrayList<>(a);
+        all.addAll(b);
+        return all;
+    }
+
     @Test
     void passesOfTheDefaultSegment() {
         SegmentLayout layout = new SegmentLayout(PLAN, GuidanceConfig.DEFAULT, true);
-        assertThat(layout.opening())
-                .containsExactly(new Pass(PassKind.GIVEN, -1, List.of(1), List.of(0), List.of(), List.of(1)));
+        assertThat(layout.opening()).containsExactly(new Pass(PassKind.GIVEN, -1, targets(1), List.of()));
         assertThat(layout.passesOf(0))
                 .containsExactly(
-                        new Pass(
-                                PassKind.GUIDANCE,
-                                0,
-                                List.of(2, 6, 10),
-                                List.of(1, 5, 9),
-                                List.of(),
-                                List.of(12, 16, 20)),
-                        new Pass(
-                                PassKind.NOISY,
-                                0,
-                                List.of(2, 6, 10),
-                                List.of(1, 5, 9),
-                                List.of(1, 12, 16, 20),
-                                List.of(2, 6, 10)),
-                        new Pass(
-                                PassKind.CLEAN,
-                                0,
-                                List.of(2, 6, 10),
-                                List.of(1, 5, 9),
-                                List.of(1, 12, 16, 20),
-                                List.of(2, 6, 10)));
+                        new Pass(PassKind.GUIDANCE, 0, guidance(0, 2, 6, 10), List.of()),
+                        new Pass(PassKind.NOISY, 0, targets(2, 6, 10), List.of(1, 12, 16, 20)),
+                        new Pass(PassKind.CLEAN, 0, targets(2, 6, 10), List.of(1, 12, 16, 20)));
+        assertThat(layout.passesOf(0).get(0).positions()).containsExactly(1, 5, 9);
+        assertThat(layout.passesOf(0).get(0).ids()).containsExactly(12, 16, 20);
         assertThat(layout.passesOf(2)).extracting(Pass::kind).containsExactly(PassKind.GUIDANCE, PassKind.NOISY);
         assertThat(layout.passesOf(2).get(1).visible()).containsExactly(1, 2, 3, 4, 5, 6, 10, 17, 18, 19);
         assertThat(SegmentLayout.cacheCapacity(PLAN, GuidanceConfig.DEFAULT)).isEqualTo(7 + 9);
@@ -58,13 +64,61 @@ class SegmentLayoutTest {
 
     @Test
     void prefixLayoutAndRopeOffset() {
-        GuidanceConfig config = new GuidanceConfig(GuidanceConfig.Layout.PREFIX, 10, 1);
+        GuidanceConfig config = new GuidanceConfig(Layout.PREFIX, Order.GUIDANCE_FIRST, 10, TimestepMode.CLEAN, 1);
         SegmentLayout layout = new SegmentLayout(PLAN, config, true);
         Pass guidance = layout.opening().get(1);
         assertThat(guidance.frames()).hasSize(10);
         assertThat(guidance.positions()).containsExactly(10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
         assertThat(layout.passesOf(0)).extracting(Pass::kind).containsExactly(PassKind.NOISY, PassKind.CLEAN);
         assertThat(layout.passesOf(1).get(0).visible()).contains(11, 20).doesNotContain(10);
+    }
+
+    @Test
+    void guidanceAtTheTargetsTimestepRunsBesideThem() {
+        GuidanceConfig first = new GuidanceConfig(Layout.PAIRED, Order.GUIDANCE_FIRST, 10, TimestepMode.SAME, 2);
+        SegmentLayout layout = new SegmentLayout(PLAN, first, true);
+        assertThat(layout.passes()).noneMatch(p -> p.kind() == PassKind.GUIDANCE);
+        List<TokenFrame> both = join(guidance(10, 2, 6, 10), targets(2, 6, 10));
+        assertThat(layout.passesOf(0))
+                .containsExactly(
+                        new Pass(PassKind.NOISY, 0, both, List.of(1)), new Pass(PassKind.CLEAN, 0, both, List.of(1)));
+        assertThat(layout.passesOf(2).get(0).visible()).containsExactly(1, 2, 3, 4, 5, 6, 10);
+        assertThat(layout.sequence().stream().filter(SequenceFrame::denoised)).hasSize(9);
+
+        GuidanceConfig last = new GuidanceConfig(Layout.PREFIX, Order.TARGET_FIRST, 0, TimestepMode.SAME, 2);
+        assertThat(new SegmentLayout(PLAN, last, true).passesOf(1).get(0).frames())
+                .isEqualTo(join(targets(3, 4, 5), guidance(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)));
+        assertThat(new SegmentLayout(PLAN, last, false).passesOf(1).get(0).frames())
+                .isEqualTo(targets(3, 4, 5));
+        // Clean passes of the first two stages write their guidance beside the given and finished frames.
+        assertThat(SegmentLayout.cacheCapacity(PLAN, first)).isEqualTo(7 + 6);
+        assertThat(SegmentLayout.cacheCapacity(PLAN, last)).isEqualTo(7 + 10);
+    }
+
+    @Test
+    void theOrderTurnsTheSequenceRoundWithinAStage() {
+        GuidanceConfig config = new GuidanceConfig(Layout.PAIRED, Order.TARGET_FIRST, 0, TimestepMode.CLEAN, 2);
+        SegmentLayout layout = new SegmentLayout(PLAN, config, true);
+        assertThat(layout.passes()).isEqualTo(new SegmentLayout(PLAN, GuidanceConfig.DEFAULT, true).passes());
+        assertThat(layout.sequence().stream().map(SequenceFrame::tokens))
+                .startsWith(targets(1).get(0))
+                .containsSubsequence(join(
+                        join(targets(2, 6, 10), targets(2, 6, 10)), join(guidance(0, 2, 6, 10), targets(3, 4, 5))));
+    }
+
+    @Test
+    void whatCannotBeIsRefused() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new GuidanceConfig(
+                        Layout.PAIRED,
+                        Order.GUIDANCE_FIRST,
+                        -1,
+                        TimestepMode.CLEAN,
+                        GuidanceConfig.DEFAULT.maskChannels()))
+                .withMessageContaining("-1");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new GuidanceConfig(Layout.PAIRED, Order.GUIDANCE_FIRST, 0, TimestepMode.CLEAN, 3))
+                .withMessageContaining("3");
     }
 
     @Test
@@ -76,33 +130,47 @@ class SegmentLayoutTest {
 
     @Test
     void theMaskOfTheSequenceIsWhatTheCachedPassesSee() {
-        for (GuidanceConfig.Layout kind : GuidanceConfig.Layout.values()) {
-            SegmentLayout layout = new SegmentLayout(PLAN, new GuidanceConfig(kind, 0, 2), true);
-            List<SequenceFrame> sequence = layout.sequence();
-            boolean[][] mask = layout.attentionMask();
-            // A cache that is filled pass by pass, as generation does it.
-            Set<Integer> cached = new HashSet<>();
-            int row = 0;
-            for (Pass pass : layout.passes()) {
-                assertThat(cached).as("pass %s sees what is cached", pass).containsAll(pass.visible());
-                for (int i = 0; i < pass.frames().size(); i++, row++) {
-                    List<Integer> seen = new ArrayList<>();
-                    for (int k = 0; k < mask.length; k++) {
-                        if (mask[row][k]) {
-                            SequenceFrame key = sequence.get(k);
-                            seen.add(key.kind() == PassKind.GUIDANCE ? layout.guidanceId(key.frame()) : key.frame());
-                        }
-                    }
-                    List<Integer> expected = new ArrayList<>(pass.visible());
-                    expected.addAll(pass.ids());
-                    assertThat(seen).containsExactlyInAnyOrderElementsOf(expected);
-                }
-                if (pass.written()) {
-                    cached.addAll(pass.ids());
+        for (Layout kind : Layout.values()) {
+            for (Order order : Order.values()) {
+                for (TimestepMode mode : TimestepMode.values()) {
+                    assertMaskIsCache(new SegmentLayout(PLAN, new GuidanceConfig(kind, order, 0, mode, 2), true));
                 }
             }
-            assertThat(row).isEqualTo(mask.length);
         }
+    }
+
+    private static void assertMaskIsCache(SegmentLayout layout) {
+        List<SequenceFrame> sequence = layout.sequence();
+        boolean[][] mask = layout.attentionMask();
+        // A cache that is filled pass by pass, as generation does it.
+        Set<Integer> cached = new HashSet<>();
+        int rows = 0;
+        for (int p = 0; p < layout.passes().size(); p++) {
+            Pass pass = layout.passes().get(p);
+            assertThat(cached).as("pass %s sees what is cached", pass).containsAll(pass.visible());
+            List<TokenFrame> own = new ArrayList<>();
+            for (int row = 0; row < mask.length; row++) {
+                if (sequence.get(row).pass() != p) {
+                    continue;
+                }
+                own.add(sequence.get(row).tokens());
+                rows++;
+                List<Integer> seen = new ArrayList<>();
+                for (int k = 0; k < mask.length; k++) {
+                    if (mask[row][k]) {
+                        seen.add(sequence.get(k).tokens().id());
+                    }
+                }
+                List<Integer> expected = new ArrayList<>(pass.visible());
+                expected.addAll(pass.ids());
+                assertThat(seen).containsExactlyInAnyOrderElementsOf(expected);
+            }
+            assertThat(own).isEqualTo(pass.frames());
+            if (pass.written()) {
+                cached.addAll(pass.ids());
+            }
+        }
+        assertThat(rows).isEqualTo(mask.length);
     }
 
     @Test

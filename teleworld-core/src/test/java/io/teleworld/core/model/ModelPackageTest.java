@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.teleworld.ModelSource;
 import io.teleworld.core.diffusion.SchedulerConfig;
+import io.teleworld.core.generate.GuidanceConfig;
 import io.teleworld.core.model.ModelPackageWriter.Storage;
 import io.teleworld.core.network.GeometryNet;
 import io.teleworld.core.network.GeometryNetConfig;
@@ -166,9 +167,28 @@ final class ModelPackageTest {
     }
 
     @Test
+    void guidanceIsConfigured() throws IOException {
+        Files.writeString(
+                dir.resolve("teleworld.json"),
+                "{\"guidance\": {\"order\": \"target_first\", \"timestep_mode\": \"same\", \"rope_offset\": 10}}");
+        assertThat(ModelPackage.open(ModelFiles.directory(dir)).world().guidance())
+                .isEqualTo(new GuidanceConfig(
+                        GuidanceConfig.Layout.PAIRED,
+                        GuidanceConfig.Order.TARGET_FIRST,
+                        10,
+                        GuidanceConfig.TimestepMode.SAME,
+                        2));
+    }
+
+    @Test
     void whatDoesNotFitIsNamed() throws IOException {
         refused("teleworld.json", "{\"hieght\": 96}", "teleworld.json", "hieght");
         refused("teleworld.json", "{\"guidance\": {\"rope\": 1}}", "guidance.rope");
+        refused("teleworld.json", "{\"guidance\": {\"order\": \"sideways\"}}", "order", "sideways", "TARGET_FIRST");
+        refused("teleworld.json", "{\"guidance\": {\"order\": null}}", "teleworld.json", "order");
+        refused("teleworld.json", "{\"guidance\": {\"timestep_mode\": \"noisy\"}}", "timestep_mode", "SAME");
+        refused("teleworld.json", "{\"guidance\": {\"timestep_mode\": [1]}}", "timestep_mode");
+        refused("teleworld.json", "{\"guidance\": {\"rope_offset\": -1}}", "rope offset of guidance is -1");
         refused("teleworld.json", "{\"segment_map\": \"0 2 2\"}", "segment map is [0, 2, 2]");
         refused("teleworld.json", "{\"precision\": {\"vae\": \"int9\"}}", "precision");
         refused("teleworld.json", "{\"height\": 97}", "97×176", "multiples of 8");

@@ -160,7 +160,7 @@ public final class TransformerObjective implements Objective, AutoCloseable {
         int inputs = channels + masks;
         List<Integer> noisy = new ArrayList<>();
         for (int f = 0; f < frames; f++) {
-            if (sequence.get(f).kind() == PassKind.NOISY) {
+            if (sequence.get(f).denoised()) {
                 noisy.add(f);
             }
         }
@@ -184,10 +184,13 @@ public final class TransformerObjective implements Objective, AutoCloseable {
             for (int f = 0; f < frames; f++) {
                 SequenceFrame frame = sequence.get(f);
                 int source = frame.frame() - 1;
-                boolean isNoisy = frame.kind() == PassKind.NOISY;
-                double sigma = isNoisy ? level[layout.passes().get(frame.pass()).stage()] : 0;
+                boolean isNoisy = frame.denoised();
+                // Guidance in a noisy pass has the timestep of its targets, but no noise.
+                double sigma = frame.kind() == PassKind.NOISY
+                        ? level[layout.passes().get(frame.pass()).stage()]
+                        : 0;
                 times[i * frames + f] = (float) (1000 * sigma);
-                float[] from = frame.kind() == PassKind.GUIDANCE ? guide : target;
+                float[] from = frame.guidance() ? guide : target;
                 for (int c = 0; c < channels; c++) {
                     int in = (source * channels + c) * area;
                     int out = ((i * inputs + c) * frames + f) * area;
@@ -198,7 +201,7 @@ public final class TransformerObjective implements Objective, AutoCloseable {
                             float n = (float) random.nextGaussian();
                             latents[out + p] = (float) ((1 - sigma) * x0 + sigma * n);
                             velocity[v + p] = n - x0;
-                        } else if (spoil > 0 && frame.kind() != PassKind.GUIDANCE) {
+                        } else if (spoil > 0 && !frame.guidance()) {
                             latents[out + p] = (float) (x0 + spoil * random.nextGaussian());
                         } else {
                             latents[out + p] = x0;
@@ -209,7 +212,7 @@ public final class TransformerObjective implements Objective, AutoCloseable {
                     int out = ((i * inputs + channels + m) * frames + f) * area;
                     int in = (source * h.maskChannels() + m) * area;
                     for (int p = 0; p < area; p++) {
-                        latents[out + p] = frame.kind() == PassKind.GUIDANCE ? mask[in + p] : SegmentLayout.TARGET_MASK;
+                        latents[out + p] = frame.guidance() ? mask[in + p] : SegmentLayout.TARGET_MASK;
                     }
                 }
                 if (isNoisy) {
