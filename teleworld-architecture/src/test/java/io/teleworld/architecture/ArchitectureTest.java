@@ -9,6 +9,7 @@ import static io.teleworld.architecture.Modules.API;
 import static io.teleworld.architecture.Modules.CLASSES;
 import static io.teleworld.architecture.Modules.CORE;
 import static io.teleworld.architecture.Modules.EXAMPLES;
+import static io.teleworld.architecture.Modules.GOLDENS;
 import static io.teleworld.architecture.Modules.ONNX;
 import static io.teleworld.architecture.Modules.TESTKIT;
 import static io.teleworld.architecture.Modules.TRAINING;
@@ -120,9 +121,23 @@ class ArchitectureTest {
     }
 
     @Test
+    void theGoldensSeeCoreAndNothingSeesThem() {
+        noClasses()
+                .that(in(GOLDENS))
+                .should()
+                .dependOnClassesThat(inAnyModule().and(not(in(API, CORE, GOLDENS))))
+                .check(CLASSES);
+        noClasses()
+                .that(not(in(GOLDENS)))
+                .should()
+                .dependOnClassesThat(in(GOLDENS))
+                .check(CLASSES);
+    }
+
+    @Test
     void onlyBackendsTrainingAndExamplesNameARuntimesTypes() {
         noClasses()
-                .that(in(API, CORE, WORLDS, TESTKIT))
+                .that(in(API, CORE, WORLDS, TESTKIT, GOLDENS))
                 .should()
                 .dependOnClassesThat(resideInAnyPackage(RUNTIME_LIBRARIES))
                 .check(CLASSES);

@@ -19,8 +19,9 @@ final class Modules {
     static final String WORLDS = "teleworld-worlds";
     static final String TRAINING = "teleworld-training";
     static final String EXAMPLES = "teleworld-examples";
+    static final String GOLDENS = "teleworld-goldens";
 
-    static final List<String> ALL = List.of(API, TESTKIT, CORE, ONNX, WORLDS, TRAINING, EXAMPLES);
+    static final List<String> ALL = List.of(API, TESTKIT, CORE, ONNX, WORLDS, TRAINING, EXAMPLES, GOLDENS);
 
     static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
