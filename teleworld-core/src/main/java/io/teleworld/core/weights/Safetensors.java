@@ -10,7 +10,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -35,7 +34,7 @@ import tools.jackson.databind.node.ObjectNode;
  * <p>Immutable and thread-safe; the tensors that it gives are views that must not be written. A file on disk is mapped
  * and read when it is used. Every contradiction in a header is refused when the file is opened.
  */
-public final class Safetensors {
+public final class Safetensors implements TensorFile {
 
     /** Larger than the header of any known checkpoint; guards against reading rubbish as a length. */
     private static final long LARGEST_HEADER = 100L << 20;
@@ -57,11 +56,6 @@ public final class Safetensors {
             DType.U8, "U8",
             DType.BOOL, "BOOL"));
 
-    /** Bytes of a file by position. */
-    private interface Source {
-        ByteBuffer read(long offset, long length) throws IOException;
-    }
-
     private record Entry(String name, TensorType type, long begin, long end) {
         DType dtype() {
             return type.dtype();
@@ -73,13 +67,13 @@ public final class Safetensors {
     }
 
     private final String file;
-    private final Source source;
+    private final ByteSource source;
     private final long dataOffset;
     private final Map<String, Entry> entries;
     private final Map<String, String> metadata;
 
     private Safetensors(
-            String file, Source source, long dataOffset, Map<String, Entry> entries, Map<String, String> metadata) {
+            String file, ByteSource source, long dataOffset, Map<String, Entry> entries, Map<String, String> metadata) {
         this.file = file;
         this.source = source;
         this.dataOffset = dataOffset;
@@ -94,12 +88,7 @@ public final class Safetensors {
      */
     public static Safetensors open(Path path) {
         try {
-            long size = Files.size(path);
-            return parse(path.toString(), size, (offset, length) -> {
-                try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-                    return channel.map(FileChannel.MapMode.READ_ONLY, offset, length);
-                }
-            });
+            return parse(ByteSource.file(path));
         } catch (IOException e) {
             throw new ModelFormatException(path.toString(), "cannot be read: " + e, e);
         }
@@ -111,15 +100,19 @@ public final class Safetensors {
      * @param name for messages
      */
     public static Safetensors of(String name, byte[] bytes) {
-        ByteBuffer direct = ByteBuffer.allocateDirect(bytes.length).put(bytes).flip();
         try {
-            return parse(name, bytes.length, (offset, length) -> direct.slice((int) offset, (int) length));
+            return parse(ByteSource.memory(name, bytes));
         } catch (IOException e) {
             throw new ModelFormatException(name, "cannot be read: " + e, e);
         }
     }
 
-    /** The names of the tensors, sorted. */
+    @Override
+    public String description() {
+        return file;
+    }
+
+    @Override
     public Set<String> names() {
         return entries.keySet();
     }
@@ -129,26 +122,22 @@ public final class Safetensors {
         return metadata;
     }
 
-    /** The element type of a tensor. */
+    @Override
     public DType dtype(String name) {
         return entry(name).dtype();
     }
 
-    /** The extents of a tensor. */
+    @Override
     public long[] shape(String name) {
         return entry(name).shape();
     }
 
-    /**
-     * A tensor as it is stored.
-     *
-     * @throws IllegalArgumentException if there is none of that name
-     */
+    @Override
     public HostTensor tensor(String name) {
         Entry e = entry(name);
         try {
             long offset = dataOffset + e.begin();
-            ByteBuffer bytes = source.read(offset, e.end() - e.begin()).order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer bytes = source.read(offset, e.end() - e.begin());
             if (bytes.remaining() > 0 && bytes.alignmentOffset(0, e.dtype().byteSize()) != 0) {
                 bytes = ByteBuffer.allocateDirect(bytes.remaining()).put(bytes).flip();
             }
@@ -168,11 +157,13 @@ public final class Safetensors {
 
     // ------------------------------------------------------------------------------------------ reading
 
-    private static Safetensors parse(String file, long size, Source source) throws IOException {
+    private static Safetensors parse(ByteSource source) throws IOException {
+        String file = source.name();
+        long size = source.size();
         if (size < 8) {
             throw new ModelFormatException(file, "is " + size + " bytes long; the header length alone takes 8");
         }
-        long header = source.read(0, 8).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
+        long header = source.read(0, 8).getLong(0);
         if (header < 2 || header > LARGEST_HEADER || header > size - 8) {
             throw new ModelFormatException(
                     file, "offset 0: header length is " + header + "; the file is " + size + " bytes long");

@@ -25,7 +25,7 @@ import java.util.function.UnaryOperator;
  */
 public final class WeightFiles implements Weights {
 
-    private record Location(Safetensors file, String storedName) {}
+    private record Location(TensorFile file, String storedName) {}
 
     private final String description;
     private final Map<String, Location> locations;
@@ -41,9 +41,9 @@ public final class WeightFiles implements Weights {
      * @param description for messages, for example {@code transformer/}
      * @throws ModelFormatException if a name occurs twice
      */
-    public static WeightFiles of(String description, Collection<Safetensors> files) {
+    public static WeightFiles of(String description, Collection<? extends TensorFile> files) {
         Map<String, Location> all = new TreeMap<>();
-        for (Safetensors f : files) {
+        for (TensorFile f : files) {
             for (String name : f.names()) {
                 if (all.put(name, new Location(f, name)) != null) {
                     throw new ModelFormatException(description, "tensor " + name + " is in two files");
