@@ -1,7 +1,5 @@
 package io.teleworld.onnx;
 
-import ai.onnxruntime.OrtEnvironment;
-import ai.onnxruntime.OrtLoggingLevel;
 import io.teleworld.error.TeleWorldException;
 import io.teleworld.runtime.Availability;
 import io.teleworld.runtime.Device;
@@ -36,7 +34,7 @@ public final class OnnxRuntimeProvider implements TensorRuntimeProvider {
     @Override
     public Availability probe() {
         try {
-            environment();
+            OnnxEnvironment.get();
             return new Availability.Available(List.of(cpu()));
         } catch (LinkageError | RuntimeException e) {
             return new Availability.Unavailable("ONNX Runtime's native library cannot be loaded: " + firstLine(e));
@@ -53,12 +51,7 @@ public final class OnnxRuntimeProvider implements TensorRuntimeProvider {
             throw new TeleWorldException(TeleWorldException.Category.BACKEND, u.reason());
         }
         int threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
-        return new OnnxTensorRuntime(environment(), cpu(), threads, Boolean.getBoolean(SPIN_PROPERTY));
-    }
-
-    /** The process has one environment, closed at exit; it logs nothing, since failures become exceptions. */
-    private static OrtEnvironment environment() {
-        return OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, "teleworld");
+        return new OnnxTensorRuntime(OnnxEnvironment.get(), cpu(), threads, Boolean.getBoolean(SPIN_PROPERTY));
     }
 
     private static Device cpu() {

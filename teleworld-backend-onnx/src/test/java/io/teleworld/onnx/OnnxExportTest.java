@@ -52,7 +52,7 @@ class OnnxExportTest {
     }
 
     private static void requireRuns(Path file, float tolerance) throws Exception {
-        OrtEnvironment env = OrtEnvironment.getEnvironment();
+        OrtEnvironment env = OnnxEnvironment.get();
         float[] x = new float[2 * WIDTH];
         x[3] = 5;
         x[WIDTH + 3] = -1;

@@ -114,7 +114,21 @@ class WalkTest {
     @Test
     void ctrlCInTheMiddleEndsWith130AndAVideoThatPlays() throws IOException, InterruptedException {
         assumeThat(System.getProperty("os.name")).doesNotStartWith("Windows");
-        Process process = startWalk();
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Xmx512m",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Walk.class.getName(),
+                        "--model",
+                        model.toString(),
+                        "--out",
+                        out.toString(),
+                        "--seconds",
+                        "3600")
+                .redirectErrorStream(true)
+                .redirectOutput(out.resolve("log.txt").toFile())
+                .start();
         try {
             while (process.isAlive()
                     && !Files.readString(out.resolve("log.txt")).contains(" of 57601 frames")) {
@@ -138,34 +152,6 @@ class WalkTest {
                 .asInt();
         assertThat(frames).isPositive();
         assertThat(Mp4Probe.of(out.resolve("walk.mp4")).frames()).isEqualTo(frames);
-    }
-
-    /** Starts an endless walk; one that dies before it says anything has not begun, so it is started again. */
-    private Process startWalk() throws IOException, InterruptedException {
-        for (int attempt = 1; ; attempt++) {
-            Process process = new ProcessBuilder(
-                            Path.of(System.getProperty("java.home"), "bin", "java")
-                                    .toString(),
-                            "-Xmx512m",
-                            "-cp",
-                            System.getProperty("java.class.path"),
-                            Walk.class.getName(),
-                            "--model",
-                            model.toString(),
-                            "--out",
-                            out.toString(),
-                            "--seconds",
-                            "3600")
-                    .redirectErrorStream(true)
-                    .redirectOutput(out.resolve("log.txt").toFile())
-                    .start();
-            while (process.isAlive() && Files.size(out.resolve("log.txt")) == 0) {
-                Thread.sleep(50);
-            }
-            if (attempt == 3 || Files.size(out.resolve("log.txt")) > 0) {
-                return process;
-            }
-        }
     }
 
     private static boolean ignoresInterrupts() throws IOException {
