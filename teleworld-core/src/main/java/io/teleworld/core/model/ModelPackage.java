@@ -7,22 +7,24 @@ import io.teleworld.core.network.FlopCounter;
 import io.teleworld.core.network.GeometryNet;
 import io.teleworld.core.network.GeometryNetConfig;
 import io.teleworld.core.network.JsonConfig;
-import io.teleworld.core.network.KeyLayouts;
 import io.teleworld.core.network.VideoAutoencoder;
 import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.core.weights.Safetensors;
+import io.teleworld.core.weights.TensorFile;
+import io.teleworld.core.weights.TorchFile;
 import io.teleworld.core.weights.WeightFiles;
 import io.teleworld.error.ModelFormatException;
 import io.teleworld.graph.Graph;
 import java.io.ByteArrayInputStream;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -37,7 +39,12 @@ import tools.jackson.databind.json.JsonMapper;
 public final class ModelPackage {
 
     private static final List<String> WEIGHT_FILES =
-            List.of("diffusion_pytorch_model.safetensors", "model.safetensors");
+            List.of("diffusion_pytorch_model.safetensors", "model.safetensors", "model.pt", "model.pth", "model.ckpt");
+
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
 
     private final TeleWorldConfig world;
     private final VideoTransformerConfig transformer;
@@ -74,39 +81,36 @@ public final class ModelPackage {
     }
 
     /**
-     * The weights of a video transformer under Diffusers names, from a folder with either naming.
+     * The weights of a video transformer under Diffusers names, from a folder with either naming; see {@link Checkpoint}.
      *
      * @param folder within the package, such as {@code transformer}
      */
     public static WeightFiles transformerWeights(ModelFiles files, String folder) {
-        WeightFiles stored = weights(files, folder).renamed(KeyLayouts::strip);
-        try {
-            return KeyLayouts.detect(stored.names()) == KeyLayouts.Layout.ORIGINAL
-                    ? stored.renamed(KeyLayouts::toDiffusers)
-                    : stored;
-        } catch (IllegalArgumentException e) {
-            throw new ModelFormatException(files.description() + "/" + folder, String.valueOf(e.getMessage()), e);
-        }
+        return Checkpoint.of(weights(files, folder), null).weights();
     }
 
-    /** All weights in a folder, from one safetensors file or from the shards that an index names. */
+    /**
+     * All weights in a folder, from one file (safetensors, or one of {@code torch.save}) or from the shards that an index
+     * names.
+     */
     public static WeightFiles weights(ModelFiles files, String folder) {
-        String description = files.description() + "/" + folder;
+        String inside = folder.isEmpty() ? "" : folder + "/";
+        String description = files.description() + (folder.isEmpty() ? "" : "/" + folder);
         for (String name : WEIGHT_FILES) {
-            String path = folder + "/" + name;
+            String path = inside + name;
             if (files.exists(path + ".index.json")) {
-                List<Safetensors> shards = new ArrayList<>();
+                List<TensorFile> shards = new ArrayList<>();
                 for (String shard : shards(files, path + ".index.json")) {
-                    shards.add(safetensors(files, folder + "/" + shard));
+                    shards.add(tensors(files, inside + shard));
                 }
                 return WeightFiles.of(description, shards);
             }
             if (files.exists(path)) {
-                return WeightFiles.of(description, List.of(safetensors(files, path)));
+                return WeightFiles.of(description, List.of(tensors(files, path)));
             }
         }
         throw new ModelFormatException(
-                description, "holds no weights; looked for " + String.join(" and ", WEIGHT_FILES) + ", sharded or not");
+                description, "holds no weights; looked for " + String.join(", ", WEIGHT_FILES) + ", sharded or not");
     }
 
     private static Set<String> shards(ModelFiles files, String index) {
@@ -126,10 +130,13 @@ public final class ModelPackage {
         return shards;
     }
 
-    private static Safetensors safetensors(ModelFiles files, String path) {
+    static TensorFile tensors(ModelFiles files, String path) {
+        String name = files.description() + "/" + path;
         return files.onDisk(path)
-                .map(Safetensors::open)
-                .orElseGet(() -> Safetensors.of(files.description() + "/" + path, files.bytes(path)));
+                .map(Checkpoint::tensors)
+                .orElseGet(() -> path.endsWith(".safetensors")
+                        ? Safetensors.of(name, files.bytes(path))
+                        : TorchFile.of(name, files.bytes(path)));
     }
 
     private static <T> T config(ModelFiles files, String path, T defaults) {
@@ -138,7 +145,7 @@ public final class ModelPackage {
 
     private static JsonNode json(ModelFiles files, String path) {
         try {
-            return JsonMapper.shared().readTree(new String(files.bytes(path), StandardCharsets.UTF_8));
+            return JSON.readTree(files.bytes(path));
         } catch (JacksonException e) {
             throw new ModelFormatException(
                     files.description() + "/" + path, "is not JSON: " + e.getOriginalMessage(), e);

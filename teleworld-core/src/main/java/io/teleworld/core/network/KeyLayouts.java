@@ -22,8 +22,12 @@ public final class KeyLayouts {
     private record Pair(String original, String diffusers) {}
 
     private static final Pattern BLOCK = Pattern.compile("(blocks\\.\\d+\\.)(.*)");
-    private static final Pattern WRAPPERS = Pattern.compile("_fsdp_wrapped_module\\.");
-    private static final Pattern PREFIX = Pattern.compile("^(generator_ema\\.|generator\\.)?(model\\.)?");
+    private static final Pattern WRAPPERS =
+            Pattern.compile("(_fsdp_wrapped_module|_checkpoint_wrapped_module|_orig_mod)\\.");
+    private static final Pattern PREFIX =
+            Pattern.compile("^((generator_ema|generator|generator_lora|state_dict|model_state"
+                    + "|base_model|diffusion_model|transformer|module|model)\\.)+");
+    private static final Pattern ADDED = Pattern.compile("blocks\\.\\d+\\.(action_model|cam_encoder|projector)\\..+");
 
     private static final String EMBEDDER = "condition_embedder.";
 
@@ -84,7 +88,18 @@ public final class KeyLayouts {
                 + " blocks.0.attn1.to_q.weight (Diffusers layout) is among the " + names.size() + " weights");
     }
 
-    /** A name without what training code wraps around it: {@code generator.}, {@code model.}, FSDP fragments. */
+    /**
+     * Whether a name belongs to a module that some models add to the blocks: the keyboard and mouse of Matrix-Game, the
+     * camera of ReCamMaster. Such modules have the same names in both layouts.
+     */
+    public static boolean isAdded(String name) {
+        return ADDED.matcher(name).matches();
+    }
+
+    /**
+     * A name without what training and saving wrap around it: {@code generator.}, {@code generator_ema.},
+     * {@code model.} and the like in front, fragments of FSDP, checkpointing and compilation anywhere.
+     */
     public static String strip(String name) {
         return PREFIX.matcher(WRAPPERS.matcher(name).replaceAll("")).replaceFirst("");
     }

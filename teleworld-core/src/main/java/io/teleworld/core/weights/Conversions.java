@@ -35,14 +35,7 @@ public final class Conversions {
         ByteBuffer b = out.mutableBuffer();
         int n = Math.toIntExact(from.elementCount());
         for (int i = 0; i < n; i++) {
-            float v = read(from.dtype(), a, i);
-            switch (to) {
-                case F32 -> b.putFloat(4 * i, v);
-                case F16 -> b.putShort(2 * i, FloatFormats.floatToF16(v));
-                case BF16 -> b.putShort(2 * i, FloatFormats.floatToBf16(v));
-                default ->
-                    throw new IllegalArgumentException("cannot convert to " + to + "; allowed are F32, F16, BF16");
-            }
+            write(to, b, i, read(from.dtype(), a, i));
         }
         return out;
     }
@@ -100,6 +93,15 @@ public final class Conversions {
             to.putFloat(4 * i, read(values.dtype(), in, i) * s.getFloat(4 * (i / perFactor)));
         }
         return out;
+    }
+
+    static void write(DType type, ByteBuffer b, int i, float v) {
+        switch (type) {
+            case F32 -> b.putFloat(4 * i, v);
+            case F16 -> b.putShort(2 * i, FloatFormats.floatToF16(v));
+            case BF16 -> b.putShort(2 * i, FloatFormats.floatToBf16(v));
+            default -> throw new IllegalArgumentException("cannot convert to " + type + "; allowed are F32, F16, BF16");
+        }
     }
 
     static float read(DType type, ByteBuffer b, int i) {

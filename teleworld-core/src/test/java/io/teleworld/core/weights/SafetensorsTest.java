@@ -71,7 +71,7 @@ final class SafetensorsTest {
         assertThatThrownBy(() -> weights.requireExactly(b.build()))
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessage("net/: 1 missing: missing; 1 unexpected: extra; 1 of another shape:"
-                        + " w is [2, 3] instead of [3, 2]");
+                        + " w is [2, 3] instead of [3, 2]; 12 parameters instead of 8");
     }
 
     @Test
