@@ -1,14 +1,17 @@
 package io.teleworld.training;
 
 import io.teleworld.core.model.TeleWorldConfig;
+import io.teleworld.core.network.GeometryNetConfig;
 import io.teleworld.core.network.VideoAutoencoderConfig;
-import io.teleworld.training.data.GroundTruthClip;
+import io.teleworld.runtime.RuntimeOptions;
+import io.teleworld.runtime.RuntimeRegistry;
+import io.teleworld.runtime.TensorRuntime;
+import io.teleworld.runtime.TensorRuntimeProvider;
 import io.teleworld.training.data.LatentCache;
 import io.teleworld.training.data.LatentStatistics;
 import io.teleworld.training.data.WalkClips;
 import io.teleworld.training.recipe.NetworkFile;
-import io.teleworld.training.recipe.SegmentEncoder;
-import io.teleworld.training.torch.TorchNative;
+import io.teleworld.training.recipe.RolloutRecorder;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -26,24 +29,19 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /**
- * Renders walks, simulates the guidance of their segments and encodes both: the folder receives caches {@code train} and
+ * Renders walks, plays sessions along them and records their segments: the folder receives caches {@code train} and
  * {@code held}, and the statistics of the latents. Run again with more clips, it goes on where it stopped.
  */
 @Command(
         name = "encode",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        description = "Encodes segments and simulated guidance for the transformer.")
+        description = "Records segments of sessions for the transformer: with the truth in the generator's place, or with a"
+                + " transformer's own roll-outs.")
 final class EncodeSegments implements Callable<Integer> {
 
     private static final Logger LOG = LoggerFactory.getLogger(EncodeSegments.class);
 
-    /** Two segments that follow each other, and the ones between. */
-    private static final int CLIP_FRAMES = 73;
-
-    private static final List<Integer> TRAIN_STARTS = List.of(0, 12, 24, 36);
-    private static final List<Integer> HELD_STARTS = List.of(36);
-    private static final double DEPTH_NOISE = 0.03;
     private static final int SAMPLES_PER_AXIS = 2;
     private static final long REPORT_NANOS = 30_000_000_000L;
 
@@ -60,17 +58,47 @@ final class EncodeSegments implements Callable<Integer> {
             description = "Its weights; target/training/autoencoder by default.")
     Path autoencoder = Path.of("target", "training", "autoencoder");
 
+    @Option(
+            names = "--geometry",
+            paramLabel = "FILE",
+            description = "The geometry net's weights; target/training/geometry by default.")
+    Path geometry = Path.of("target", "training", "geometry");
+
+    @Option(
+            names = "--transformer",
+            paramLabel = "FILE",
+            description = "Records the roll-outs of this transformer; by default the truth is played.")
+    @Nullable
+    Path transformer;
+
+    @Option(
+            names = "--statistics",
+            paramLabel = "DIR",
+            description = "With --transformer: where the statistics of its latents are.")
+    @Nullable
+    Path statistics;
+
     @Option(names = "--out", paramLabel = "DIR", description = "target/training/latents by default.")
     Path out = Path.of("target", "training", "latents");
 
     @Option(names = "--size", description = "nano (the default, as shipped) or tiny.")
     ModelSize size = ModelSize.NANO;
 
-    @Option(names = "--clips", paramLabel = "N", description = "Clips in all, of 4 segments each; 600 by default.")
-    int clips = 600;
+    @Option(names = "--clips", paramLabel = "N", description = "Walks in all; 300 by default.")
+    int clips = 300;
 
-    @Option(names = "--held-clips", paramLabel = "N", description = "Clips of other maps, one segment each.")
-    int heldClips = 24;
+    @Option(names = "--segments", paramLabel = "N", description = "Segments of a walk, 1 to 20; 3 by default.")
+    int segments = 3;
+
+    @Option(names = "--held-clips", paramLabel = "N", description = "Walks through other maps.")
+    int heldClips = 10;
+
+    @Option(
+            names = "--runtime",
+            paramLabel = "NAME",
+            split = ",",
+            description = "Runtimes, the preferred one first; ${DEFAULT-VALUE} by default.")
+    List<String> runtimes = List.of("onnx", "torch");
 
     @Option(names = "--device", paramLabel = "ID", description = "cpu (the default) or cuda:0.")
     String device = "cpu";
@@ -89,50 +117,57 @@ final class EncodeSegments implements Callable<Integer> {
 
     /** Fills both caches and returns the statistics. */
     LatentStatistics encode() throws IOException {
-        if (clips < 1 || heldClips < 1 || threads < 0) {
+        CommandSpec command = Objects.requireNonNull(spec, "command specification");
+        if (clips < 1 || heldClips < 1 || threads < 0 || segments < 1 || segments > 20) {
             throw Cli.badArgument(
-                    Objects.requireNonNull(spec, "command specification"),
-                    "--clips is " + clips + ", --held-clips " + heldClips + ", --threads " + threads
-                            + "; at least 1, 1 and 0 are allowed");
+                    command,
+                    "--clips is " + clips + ", --held-clips " + heldClips + ", --threads " + threads + ", --segments "
+                            + segments + "; at least 1, 1, 0 and 1 to 20 are allowed");
         }
-        TorchNative.setThreads(threads > 0 ? threads : Runtime.getRuntime().availableProcessors());
-        NetworkFile<VideoAutoencoderConfig> network = NetworkFile.read(autoencoder, size.autoencoder());
         TeleWorldConfig world = size.world();
-        int frames = world.segments().groups().size();
-        try (SegmentEncoder encoder =
-                new SegmentEncoder(network, frames, world.height(), world.width(), DEPTH_NOISE, device)) {
-            fill("train", encoder, worlds.training(), clips, TRAIN_STARTS, seed);
-            fill("held", encoder, worlds.heldOut(), heldClips, HELD_STARTS, ~seed);
+        NetworkFile<VideoAutoencoderConfig> codec = NetworkFile.autoencoder(autoencoder, size.autoencoder());
+        NetworkFile<GeometryNetConfig> depth = NetworkFile.read(geometry, size.geometry());
+        TensorRuntimeProvider provider = RuntimeRegistry.load(EncodeSegments.class.getClassLoader())
+                .firstAvailable(runtimes);
+        try (TensorRuntime runtime = provider.create(new RuntimeOptions(device, threads));
+                RolloutRecorder recorder = new RolloutRecorder(world, codec, depth, student(command), runtime)) {
+            fill("train", recorder, worlds.training(), clips, seed);
+            fill("held", recorder, worlds.heldOut(), heldClips, ~seed);
         }
         try (LatentCache cache = LatentCache.open(out.resolve("train"))) {
-            LatentStatistics statistics = LatentStatistics.of(cache);
-            statistics.write(out);
-            return statistics;
+            LatentStatistics found = LatentStatistics.of(cache);
+            found.write(out);
+            return found;
         }
     }
 
+    private RolloutRecorder.@Nullable Student student(CommandSpec command) {
+        Path weights = transformer;
+        Path folder = statistics;
+        if ((weights == null) != (folder == null)) {
+            throw Cli.badArgument(command, "--transformer and --statistics go together");
+        }
+        return weights == null || folder == null
+                ? null
+                : new RolloutRecorder.Student(
+                        NetworkFile.read(weights, size.transformer()), size.scheduler(), LatentStatistics.read(folder));
+    }
+
     private void fill(
-            String name,
-            SegmentEncoder encoder,
-            List<WalkClips.WorldFactory> factories,
-            int count,
-            List<Integer> starts,
-            long salt)
+            String name, RolloutRecorder recorder, List<WalkClips.WorldFactory> factories, int count, long salt)
             throws IOException {
-        WalkClips walks = new WalkClips(factories, size.world().intrinsics(), CLIP_FRAMES, SAMPLES_PER_AXIS);
+        WalkClips walks = new WalkClips(
+                factories, size.world().intrinsics(), recorder.clipFrames(segments), SAMPLES_PER_AXIS);
         long begun = System.nanoTime();
         long reported = begun;
         double covered = 0;
-        try (LatentCache.Writer writer = new LatentCache.Writer(out.resolve(name), encoder.header())) {
-            int first = writer.segments() / starts.size();
+        try (LatentCache.Writer writer = new LatentCache.Writer(out.resolve(name), recorder.header())) {
+            int first = writer.segments() / segments;
             for (int c = first; c < count; c++) {
                 // Each clip has numbers of its own, so that going on repeats nothing.
                 SplittableRandom random =
                         new SplittableRandom(new SplittableRandom(salt * 0x5DEECE66DL + c).nextLong());
-                GroundTruthClip clip = walks.next(random);
-                for (int start : starts) {
-                    covered += encoder.append(clip, start, random, writer) / starts.size();
-                }
+                covered += recorder.record(walks.next(random), random.nextLong(), writer);
                 long now = System.nanoTime();
                 if (now - reported > REPORT_NANOS || c + 1 == count) {
                     reported = now;
@@ -148,6 +183,9 @@ final class EncodeSegments implements Callable<Integer> {
                             100 * covered / (c + 1 - first)));
                 }
             }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("recording was interrupted", e);
         }
     }
 }

@@ -50,7 +50,7 @@ final class ExportModel implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        NetworkFile<VideoAutoencoderConfig> vae = NetworkFile.read(autoencoder, size.autoencoder());
+        NetworkFile<VideoAutoencoderConfig> vae = NetworkFile.autoencoder(autoencoder, size.autoencoder());
         NetworkFile<GeometryNetConfig> depth = NetworkFile.read(geometry, size.geometry());
         NetworkFile<VideoTransformerConfig> video = NetworkFile.read(transformer, size.transformer());
         LatentStatistics statistics = LatentStatistics.read(latents);

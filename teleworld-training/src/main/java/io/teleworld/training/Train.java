@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
             TrainGeometry.class,
             EncodeSegments.class,
             TrainTransformer.class,
+            TrainFewStep.class,
             ExportModel.class,
             TrainTiny.class
         })

@@ -76,7 +76,7 @@ final class TrainAutoencoder implements Callable<Integer> {
             config = size.autoencoder();
             initial = VideoAutoencoder.initialise(config, loop.seed);
         } else {
-            NetworkFile<VideoAutoencoderConfig> file = NetworkFile.read(from, size.autoencoder());
+            NetworkFile<VideoAutoencoderConfig> file = NetworkFile.autoencoder(from, size.autoencoder());
             config = file.config();
             initial = file.arrays();
         }

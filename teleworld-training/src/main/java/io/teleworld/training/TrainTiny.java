@@ -88,8 +88,9 @@ final class TrainTiny implements Callable<Integer> {
 
         EncodeSegments encode = new EncodeSegments();
         parse(encode, "--autoencoder", at("autoencoder"), "--out", at("latents"), "--size", "tiny");
-        encode.clips = Math.max(4, (int) Math.round(12 * Math.min(4, scale)));
-        encode.heldClips = 4;
+        encode.geometry = out.resolve("geometry");
+        encode.clips = Math.max(4, (int) Math.round(14 * Math.min(4, scale)));
+        encode.heldClips = 2;
         encode.device = device;
         encode.seed = seed;
         encode.threads = threads;

@@ -22,7 +22,6 @@ public final class WorldMemory {
     private static final double EDGE_RATIO = 1.1;
     private static final int DYNAMIC_MARGIN = 3;
     private static final float SAME_SURFACE = 0.03f;
-    private static final float FINER = 0.75f;
     private static final float CONTRADICTION = 1.05f;
     private static final float LEAST_WEIGHT = 0.05f;
 
@@ -194,8 +193,11 @@ public final class WorldMemory {
                     double facing = old[0] * (wx - pose.tx()) + old[1] * (wy - pose.ty()) + old[2] * (wz - pose.tz());
                     if (Math.abs(d - z) < SAME_SURFACE * z && facing <= 0) {
                         // Coarse cells overlap in a closer view; there the finer samples are wanted.
-                        boolean finer = footprint < FINER * block.size[hitSlot];
+                        boolean finer = footprint < options.finerRatio() * block.size[hitSlot];
                         crowd = finer ? 0 : renderer.rawCount(p);
+                        if (!finer) {
+                            weight *= (float) options.echoWeight();
+                        }
                     } else {
                         if (d > CONTRADICTION * z) {
                             contradict(x, y, z, hitBlock, hitSlot);
@@ -203,6 +205,10 @@ public final class WorldMemory {
                         hitBlock = -1;
                     }
                 }
+            }
+            if (weight == 0) {
+                see(hitBlock, hitSlot);
+                return;
             }
             int ix = (int) Math.floor(wx / voxel);
             int iy = (int) Math.floor(wy / voxel);
@@ -245,6 +251,14 @@ public final class WorldMemory {
                             weight,
                             footprint,
                             frame.segment());
+        }
+
+        /** A cell was seen again, and nothing is learnt from it. */
+        private void see(int index, int slot) {
+            merged++;
+            Block block = grid.writable(index);
+            block.last[slot] = frame.segment();
+            block.lastSegment = Math.max(block.lastSegment, frame.segment());
         }
 
         /** A cell floats in front of a surface seen here. Silhouettes overlap a little, so all neighbours must agree. */

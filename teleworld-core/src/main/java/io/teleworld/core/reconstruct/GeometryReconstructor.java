@@ -24,8 +24,8 @@ import org.slf4j.LoggerFactory;
  * Geometry of keyframes by the geometry network, at the commanded poses (paper §3.3).
  *
  * <p>The network sees the picture and what the memory knows from its pose, in its own unit of length. The start picture's
- * median depth becomes the session's unit; later depths are brought into the memory's scale by {@link DepthAlignment},
- * and a frame that does not fit the memory has all its depth dropped. Depths beyond {@link #SKY_DEPTH} count as sky.
+ * median depth becomes the session's unit; later depths are brought into the memory's scale by {@link DepthAlignment}
+ * and onto its surfaces by {@link NonRigidAlignment}, and a frame that does not fit the memory has all its depth dropped. Depths beyond {@link #SKY_DEPTH} count as sky.
  *
  * <p>Thread-safe; keeps the scale of one session.
  */
@@ -138,6 +138,10 @@ public final class GeometryReconstructor implements Reconstructor {
                     result.medianResidual());
             return new float[prediction.length];
         }
-        return alignment.apply(prediction);
+        return NonRigidAlignment.align(
+                alignment.apply(prediction),
+                memory,
+                keyframe.intrinsics().width(),
+                keyframe.intrinsics().height());
     }
 }

@@ -320,6 +320,42 @@ class MemoryTest {
         assertThat(memory.snapshot().cellCount()).isLessThan(ghost + ghost / 2);
     }
 
+    @Test
+    void anEchoOfTheMemoryTeachesItNothing() {
+        WorldMemory memory = new WorldMemory(MemoryOptions.DEFAULT);
+        memory.insert(wall(0, 2f, 200));
+        GuidanceView before = new GuidanceView(44, 24);
+        GuidanceView after = new GuidanceView(44, 24);
+        MemoryRenderer renderer = new MemoryRenderer();
+        renderer.render(memory.snapshot(), Pose.IDENTITY, SMALL, 0, before);
+        int cells = memory.snapshot().cellCount();
+        for (int i = 1; i < 30; i++) {
+            // Each generated picture repeats its guidance a little worse, with a depth that is a little off.
+            memory.insert(wall(i, 2f + 0.02f * (i % 3 - 1), 200 - 4 * i));
+        }
+        renderer.render(memory.snapshot(), Pose.IDENTITY, SMALL, 0, after);
+        assertThat(after.rgb()).isEqualTo(before.rgb());
+        assertThat(memory.snapshot().cellCount()).isEqualTo(cells);
+        assertThat(memory.snapshot().blocks[0].lastSegment).isEqualTo(29);
+
+        WorldMemory trusting = new WorldMemory(MemoryOptions.DEFAULT.withEchoWeight(1));
+        trusting.insert(wall(0, 2f, 200));
+        trusting.insert(wall(1, 2f, 100));
+        renderer.render(trusting.snapshot(), Pose.IDENTITY, SMALL, 0, after);
+        assertThat(after.rgb()[3 * (12 * 44 + 22)] & 0xff).isBetween(101, 199);
+    }
+
+    @Test
+    void aMuchCloserViewIsNews() {
+        WorldMemory memory = new WorldMemory(MemoryOptions.DEFAULT);
+        memory.insert(wall(0, 3f, 200));
+        int cells = memory.snapshot().cellCount();
+        Keyframe near = wall(1, 1f, 100);
+        memory.insert(new Keyframe(
+                1, 1, Pose.translation(0, 0, 2), SMALL, near.rgb(), near.depth(), null, null));
+        assertThat(memory.snapshot().cellCount()).isGreaterThan(cells);
+    }
+
     private static Keyframe wall(int segment, float depth, int grey) {
         int n = SMALL.width() * SMALL.height();
         byte[] rgb = new byte[3 * n];
@@ -351,7 +387,7 @@ class MemoryTest {
     @Test
     void everythingStaysBoundedOnALongWalk() {
         Intrinsics tiny = Intrinsics.ofHorizontalFieldOfView(16, 12, Math.toRadians(75));
-        MemoryOptions options = new MemoryOptions(0.01, 5000, 4, 8, 3, 1);
+        MemoryOptions options = new MemoryOptions(0.01, 5000, 4, 8, 3, 0.75, 1, 0);
         WorldMemory memory = new WorldMemory(options);
         Random random = new Random(5);
         double x = 0;

@@ -49,8 +49,12 @@ public final class LatentCache implements AutoCloseable {
             return frames * maskChannels * height * width;
         }
 
+        int weightCount() {
+            return frames * height * width;
+        }
+
         int recordBytes() {
-            return 4 * latentCount() + maskCount();
+            return 3 * 2 * latentCount() + maskCount() + weightCount();
         }
 
         Header withSegments(int n) {
@@ -98,16 +102,48 @@ public final class LatentCache implements AutoCloseable {
     }
 
     /**
-     * Reads one segment into arrays.
+     * The arrays of one segment, for reuse. All are [frame, channel, h, w]. Mutable, not thread-safe.
+     */
+    @SuppressWarnings("ArrayRecordComponent") // buffers to be filled; never compared
+    public record Segment(float[] target, float[] context, float[] guidance, float[] mask, float[] weight) {
+
+        /** Arrays of a cache's size. */
+        public static Segment of(Header h) {
+            return new Segment(
+                    new float[h.latentCount()],
+                    new float[h.latentCount()],
+                    new float[h.latentCount()],
+                    new float[h.maskCount()],
+                    new float[h.weightCount()]);
+        }
+
+        private boolean fits(Header h) {
+            return target.length == h.latentCount()
+                    && context.length == h.latentCount()
+                    && guidance.length == h.latentCount()
+                    && mask.length == h.maskCount()
+                    && weight.length == h.weightCount();
+        }
+
+        @Override
+        public String toString() {
+            return "segment of " + target.length + ", " + context.length + " and " + guidance.length
+                    + " latent values, " + mask.length + " of the mask and " + weight.length + " weights";
+        }
+    }
+
+    /**
+     * Reads one segment.
      *
      * @param index in [0, segments)
-     * @param target receives frames·channels·h·w values
-     * @param guidance receives as many
-     * @param mask receives frames·maskChannels·h·w values in [0,1]
+     * @param into receives it
      */
-    public void read(int index, float[] target, float[] guidance, float[] mask) {
+    public void read(int index, Segment into) {
         if (index < 0 || index >= header.segments()) {
             throw new IndexOutOfBoundsException("segment " + index + " of " + header.segments());
+        }
+        if (!into.fits(header)) {
+            throw new IllegalArgumentException("buffers are a " + into + "; the cache holds " + header);
         }
         ByteBuffer b = ByteBuffer.allocate(header.recordBytes()).order(ByteOrder.LITTLE_ENDIAN);
         try {
@@ -122,14 +158,15 @@ public final class LatentCache implements AutoCloseable {
             throw new UncheckedIOException(e);
         }
         b.flip();
-        for (int i = 0; i < header.latentCount(); i++) {
-            target[i] = FloatFormats.f16ToFloat(b.getShort());
+        for (float[] latents : new float[][] {into.target(), into.context(), into.guidance()}) {
+            for (int i = 0; i < latents.length; i++) {
+                latents[i] = FloatFormats.f16ToFloat(b.getShort());
+            }
         }
-        for (int i = 0; i < header.latentCount(); i++) {
-            guidance[i] = FloatFormats.f16ToFloat(b.getShort());
-        }
-        for (int i = 0; i < header.maskCount(); i++) {
-            mask[i] = (b.get() & 0xff) / 255f;
+        for (float[] shares : new float[][] {into.mask(), into.weight()}) {
+            for (int i = 0; i < shares.length; i++) {
+                shares[i] = (b.get() & 0xff) / 255f;
+            }
         }
     }
 
@@ -180,24 +217,25 @@ public final class LatentCache implements AutoCloseable {
             return header.segments();
         }
 
-        /** Appends one segment; the arrays are laid out as {@link LatentCache#read} gives them. */
-        public void append(float[] target, float[] guidance, float[] mask) throws IOException {
-            if (target.length != header.latentCount()
-                    || guidance.length != header.latentCount()
-                    || mask.length != header.maskCount()) {
-                throw new IllegalArgumentException("segment has " + target.length + ", " + guidance.length + " and "
-                        + mask.length + " values; " + header + " needs " + header.latentCount() + " twice and "
-                        + header.maskCount());
+        /**
+         * Appends one segment.
+         *
+         * @throws IllegalArgumentException if it is of another size
+         */
+        public void append(Segment segment) throws IOException {
+            if (!segment.fits(header)) {
+                throw new IllegalArgumentException("segment is a " + segment + "; the cache holds " + header);
             }
             ByteBuffer b = ByteBuffer.allocate(header.recordBytes()).order(ByteOrder.LITTLE_ENDIAN);
-            for (float v : target) {
-                b.putShort(FloatFormats.floatToF16(v));
+            for (float[] latents : new float[][] {segment.target(), segment.context(), segment.guidance()}) {
+                for (float v : latents) {
+                    b.putShort(FloatFormats.floatToF16(v));
+                }
             }
-            for (float v : guidance) {
-                b.putShort(FloatFormats.floatToF16(v));
-            }
-            for (float v : mask) {
-                b.put((byte) Math.round(255 * Math.max(0, Math.min(1, v))));
+            for (float[] shares : new float[][] {segment.mask(), segment.weight()}) {
+                for (float v : shares) {
+                    b.put((byte) Math.round(255 * Math.max(0, Math.min(1, v))));
+                }
             }
             b.flip();
             while (b.hasRemaining()) {

@@ -43,14 +43,13 @@ public record LatentStatistics(List<Double> mean, List<Double> std) {
             throw new IllegalArgumentException("a latent cache without segments has no statistics");
         }
         int area = h.height() * h.width();
-        float[] target = new float[h.frames() * h.channels() * area];
-        float[] guidance = new float[target.length];
-        float[] mask = new float[h.frames() * h.maskChannels() * area];
+        LatentCache.Segment segment = LatentCache.Segment.of(h);
+        float[] target = segment.target();
         double[] sum = new double[h.channels()];
         double[] squares = new double[h.channels()];
         int count = Math.min(SAMPLE, h.segments());
         for (int i = 0; i < count; i++) {
-            cache.read((int) ((long) i * h.segments() / count), target, guidance, mask);
+            cache.read((int) ((long) i * h.segments() / count), segment);
             for (int k = 0; k < target.length; k++) {
                 int c = k / area % h.channels();
                 sum[c] += target[k];

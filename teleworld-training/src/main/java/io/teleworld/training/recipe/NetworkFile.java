@@ -1,8 +1,15 @@
 package io.teleworld.training.recipe;
 
+import io.teleworld.ModelSource;
+import io.teleworld.core.model.ModelFiles;
+import io.teleworld.core.model.ModelPackage;
 import io.teleworld.core.network.JsonConfig;
+import io.teleworld.core.network.VideoAutoencoderConfig;
+import io.teleworld.core.weights.Conversions;
 import io.teleworld.core.weights.Safetensors;
+import io.teleworld.core.weights.WeightFiles;
 import io.teleworld.error.ModelFormatException;
+import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -11,7 +18,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 
 /**
@@ -27,6 +36,7 @@ public record NetworkFile<C>(C config, Map<String, HostTensor> weights) {
     public static final String NAME = "weights.safetensors";
 
     private static final String CONFIG = "config";
+    private static final String PACKAGED_CONFIG = "config.json";
 
     public NetworkFile {
         weights = Map.copyOf(weights);
@@ -50,22 +60,51 @@ public record NetworkFile<C>(C config, Map<String, HostTensor> weights) {
     }
 
     /**
-     * Reads a file, or {@value #NAME} of a run's folder.
+     * Reads a file, or {@value #NAME} of a run's folder, or a network's folder of a model package, whose sizes are in
+     * {@value #PACKAGED_CONFIG}.
      *
      * @param defaults a configuration of the kind that is expected
      * @throws ModelFormatException if it is missing, damaged or holds another kind of network
      */
     public static <C> NetworkFile<C> read(Path fileOrFolder, C defaults) {
+        Path packaged = fileOrFolder.resolve(PACKAGED_CONFIG);
+        if (Files.exists(packaged)) {
+            return packaged(fileOrFolder, packaged, defaults);
+        }
         Path file = Files.isDirectory(fileOrFolder) ? fileOrFolder.resolve(NAME) : fileOrFolder;
         Safetensors source = Safetensors.open(file);
         String json = source.metadata().get(CONFIG);
         if (json == null) {
-            throw new ModelFormatException(file.toString(), "has no network configuration in its header");
+            throw new ModelFormatException(
+                    file.toString(),
+                    "has no network configuration in its header; of a model package, name the network's folder");
         }
         C config = JsonConfig.read(
                 file + " (" + CONFIG + ")", new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8)), defaults);
         Map<String, HostTensor> weights = new TreeMap<>();
         source.names().forEach(n -> weights.put(n, source.tensor(n)));
+        return new NetworkFile<>(config, weights);
+    }
+
+    /** Reads an autoencoder as {@link #read} does, without the latents' statistics that a model package adds. */
+    public static NetworkFile<VideoAutoencoderConfig> autoencoder(Path fileOrFolder, VideoAutoencoderConfig defaults) {
+        NetworkFile<VideoAutoencoderConfig> file = read(fileOrFolder, defaults);
+        return new NetworkFile<>(file.config().withLatentStatistics(List.of(), List.of()), file.weights());
+    }
+
+    private static <C> NetworkFile<C> packaged(Path folder, Path file, C defaults) {
+        Path absolute = folder.toAbsolutePath();
+        Path root = Objects.requireNonNull(absolute.getParent(), "folder of the package");
+        WeightFiles stored = ModelPackage.weights(
+                ModelFiles.of(ModelSource.directory(root)), String.valueOf(absolute.getFileName()));
+        C config;
+        try {
+            config = JsonConfig.read(file.toString(), new ByteArrayInputStream(Files.readAllBytes(file)), defaults);
+        } catch (IOException e) {
+            throw new ModelFormatException(file.toString(), "cannot be read: " + e.getMessage(), e);
+        }
+        Map<String, HostTensor> weights = new TreeMap<>();
+        stored.names().forEach(n -> weights.put(n, Conversions.convert(stored.get(n), DType.F32)));
         return new NetworkFile<>(config, weights);
     }
 

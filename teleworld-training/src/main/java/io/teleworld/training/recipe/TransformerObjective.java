@@ -19,16 +19,18 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 
 /**
  * Trains the video transformer by flow matching with teacher forcing: one sequence holds the given, guidance, noisy and
  * clean frames of a whole segment under the mask that makes it equal to generation pass by pass
- * ({@link SegmentLayout}); the loss is the mean squared error of the velocity n − x0 in noisy frames. Confined to one
- * thread.
+ * ({@link SegmentLayout}); the loss is the mean squared error of the velocity n − x0 in noisy frames, weighted
+ * by how far the truth is determined. Given and clean frames are those of the recorded roll-out. Confined to one thread.
  *
- * <p>Half of the noise levels are those that few-step generation visits, the others follow the shifted uniform schedule;
- * each stage of each sample draws its own.
+ * <p>A noise level is one of those that few-step generation visits, or follows the shifted uniform schedule; each stage of
+ * each sample draws its own. At the visited levels this is also the regression of few-step distillation: x0 from the noisy
+ * truth at the step list, with roll-outs of the model itself as context where the caches hold such.
  */
 public final class TransformerObjective implements Objective, AutoCloseable {
 
@@ -39,16 +41,23 @@ public final class TransformerObjective implements Objective, AutoCloseable {
      * @param unguided share of steps without guidance
      * @param contextNoise largest deviation of the noise that is added to clean frames, so that generation's own errors
      *     are tolerated
+     * @param scheduled share of noise levels that follow the shifted uniform schedule; the others are drawn from {@code
+     *     steps}
      * @param shift of the noise schedule, at least 1
      * @param steps noise levels t/1000 that generation visits, each in (0, 1]
      */
-    public record Options(int batch, double unguided, double contextNoise, double shift, List<Double> steps) {
+    public record Options(
+            int batch, double unguided, double contextNoise, double scheduled, double shift, List<Double> steps) {
 
         public Options {
             steps = List.copyOf(steps);
-            if (batch < 1 || unguided < 0 || unguided > 1 || !(contextNoise >= 0) || !(shift >= 1)) {
+            if (batch < 1
+                    || !(unguided >= 0 && unguided <= 1)
+                    || !(scheduled >= 0 && scheduled <= 1)
+                    || !(contextNoise >= 0)
+                    || !(shift >= 1)) {
                 throw new IllegalArgumentException("batch " + batch + ", unguided " + unguided + ", context noise "
-                        + contextNoise + ", shift " + shift + " are out of range");
+                        + contextNoise + ", scheduled " + scheduled + ", shift " + shift + " are out of range");
             }
             if (steps.isEmpty() || steps.stream().anyMatch(s -> !(s > 0) || s > 1)) {
                 throw new IllegalArgumentException("noise levels are " + steps + "; each must lie in (0, 1]");
@@ -59,7 +68,7 @@ public final class TransformerObjective implements Objective, AutoCloseable {
     private final VideoTransformerConfig config;
     private final GuidanceConfig guidance;
     private final List<SegmentPlan> plans;
-    private final LatentCache train;
+    private final List<LatentCache> train;
     private final LatentCache held;
     private final float[] mean;
     private final float[] std;
@@ -69,7 +78,9 @@ public final class TransformerObjective implements Objective, AutoCloseable {
     /**
      * An objective.
      *
-     * @param plans the ways of generating a segment; a step draws the first with even chance and else one of the others
+     * @param plans the ways of generating a segment; three steps of four take the first, else one of the others is drawn
+     * @param train caches of one shape, each drawn equally often; borrowed
+     * @param held segments to judge by; borrowed
      * @param mean per latent channel, subtracted from the cache's latents
      * @param std per latent channel, divides them then
      */
@@ -78,7 +89,7 @@ public final class TransformerObjective implements Objective, AutoCloseable {
             GuidanceConfig guidance,
             List<SegmentPlan> plans,
             Map<String, float[]> initial,
-            LatentCache train,
+            List<LatentCache> train,
             LatentCache held,
             float[] mean,
             float[] std,
@@ -88,14 +99,14 @@ public final class TransformerObjective implements Objective, AutoCloseable {
         this.config = config;
         this.guidance = guidance;
         this.plans = List.copyOf(plans);
-        this.train = train;
+        this.train = List.copyOf(train);
         this.held = held;
         this.mean = mean.clone();
         this.std = std.clone();
         this.options = options;
         this.net = TorchModule.of(
                 VideoTransformer.maskedGraph(
-                        config, train.header().height(), train.header().width()),
+                        config, held.header().height(), held.header().width()),
                 initial,
                 deviceId,
                 arithmetic);
@@ -125,13 +136,14 @@ public final class TransformerObjective implements Objective, AutoCloseable {
             plan = plans.get(1 + random.nextInt(plans.size() - 1));
         }
         boolean guided = random.nextDouble() >= options.unguided();
+        LatentCache cache = train.get(random.nextInt(train.size()));
         Tensor loss = loss(
-                train,
+                cache,
                 plan,
                 guided,
                 options.batch(),
                 random,
-                i -> random.nextInt(train.header().segments()),
+                i -> random.nextInt(cache.header().segments()),
                 null);
         metrics.put(guided ? "guided" : "unguided", (double) loss.item_float());
         return loss;
@@ -167,13 +179,14 @@ public final class TransformerObjective implements Objective, AutoCloseable {
         float[] latents = new float[batch * inputs * frames * area];
         float[] times = new float[batch * frames];
         float[] velocity = new float[batch * channels * noisy.size() * area];
-        float[] target = new float[h.frames() * channels * area];
-        float[] guide = new float[target.length];
-        float[] mask = new float[h.frames() * h.maskChannels() * area];
+        float[] weight = new float[batch * noisy.size() * area];
+        LatentCache.Segment segment = LatentCache.Segment.of(h);
+        float[] mask = segment.mask();
         for (int i = 0; i < batch; i++) {
-            cache.read(chooser.segment(i), target, guide, mask);
-            normalise(target, channels, area);
-            normalise(guide, channels, area);
+            cache.read(chooser.segment(i), segment);
+            normalise(segment.target(), channels, area);
+            normalise(segment.context(), channels, area);
+            normalise(segment.guidance(), channels, area);
             double[] level = new double[plan.stages().size()];
             for (int s = 0; s < level.length; s++) {
                 level[s] = fixedLevel != null ? fixedLevel : drawLevel(random);
@@ -190,7 +203,9 @@ public final class TransformerObjective implements Objective, AutoCloseable {
                         ? level[layout.passes().get(frame.pass()).stage()]
                         : 0;
                 times[i * frames + f] = (float) (1000 * sigma);
-                float[] from = frame.guidance() ? guide : target;
+                float[] from = frame.guidance()
+                        ? segment.guidance()
+                        : isNoisy ? segment.target() : segment.context();
                 for (int c = 0; c < channels; c++) {
                     int in = (source * channels + c) * area;
                     int out = ((i * inputs + c) * frames + f) * area;
@@ -216,6 +231,8 @@ public final class TransformerObjective implements Objective, AutoCloseable {
                     }
                 }
                 if (isNoisy) {
+                    System.arraycopy(
+                            segment.weight(), source * area, weight, (i * noisy.size() + noisyIndex) * area, area);
                     noisyIndex++;
                 }
             }
@@ -226,7 +243,14 @@ public final class TransformerObjective implements Objective, AutoCloseable {
                 out.index_select(2, TorchTensors.to(TorchTensors.ofLongs(index, index.length), net.deviceId()));
         Tensor truth = TorchTensors.to(
                 TorchTensors.ofFloats(velocity, batch, channels, index.length, h.height(), h.width()), net.deviceId());
-        return predicted.sub(truth).square().mean();
+        Tensor weights = TorchTensors.to(
+                TorchTensors.ofFloats(weight, batch, 1, index.length, h.height(), h.width()), net.deviceId());
+        double total = 0;
+        for (float w : weight) {
+            total += w;
+        }
+        Tensor errors = predicted.sub(truth).square().mul(weights).sum();
+        return errors.div(new Scalar(Math.max(1, total) * channels));
     }
 
     /** The velocity [batch, channels, frames, h, w] of a whole sequence under the layout's mask. */
@@ -257,7 +281,7 @@ public final class TransformerObjective implements Objective, AutoCloseable {
     }
 
     private double drawLevel(SplittableRandom random) {
-        if (random.nextBoolean()) {
+        if (random.nextDouble() >= options.scheduled()) {
             return options.steps().get(random.nextInt(options.steps().size()));
         }
         double u = 1 - random.nextDouble();

@@ -20,6 +20,7 @@ class LatentCacheTest {
     private static final LatentCache.Header SHAPE = new LatentCache.Header(0, 3, 2, 2, 4, 2);
     private static final int LATENTS = 3 * 2 * 2 * 4;
     private static final int MASKS = 3 * 2 * 2 * 4;
+    private static final int WEIGHTS = 3 * 2 * 4;
 
     @TempDir
     Path folder;
@@ -33,11 +34,20 @@ class LatentCacheTest {
         return v;
     }
 
+    private static LatentCache.Segment segment(int i) {
+        return new LatentCache.Segment(
+                noise(i, LATENTS),
+                noise(300 + i, LATENTS),
+                noise(100 + i, LATENTS),
+                noise(200 + i, MASKS),
+                noise(400 + i, WEIGHTS));
+    }
+
     private void write(int first, int count) throws IOException {
         try (LatentCache.Writer writer = new LatentCache.Writer(folder, SHAPE)) {
             assertThat(writer.segments()).isEqualTo(first);
             for (int i = first; i < first + count; i++) {
-                writer.append(noise(i, LATENTS), noise(100 + i, LATENTS), noise(200 + i, MASKS));
+                writer.append(segment(i));
             }
         }
     }
@@ -48,16 +58,17 @@ class LatentCacheTest {
         write(2, 3);
         try (LatentCache cache = LatentCache.open(folder)) {
             assertThat(cache.header().segments()).isEqualTo(5);
-            float[] target = new float[LATENTS];
-            float[] guidance = new float[LATENTS];
-            float[] mask = new float[MASKS];
+            LatentCache.Segment read = LatentCache.Segment.of(cache.header());
             for (int i = 4; i >= 0; i--) {
-                cache.read(i, target, guidance, mask);
-                assertThat(target).containsExactly(noise(i, LATENTS), within(1e-3f));
-                assertThat(guidance).containsExactly(noise(100 + i, LATENTS), within(1e-3f));
-                assertThat(mask).containsExactly(noise(200 + i, MASKS), within(3e-3f));
+                cache.read(i, read);
+                LatentCache.Segment written = segment(i);
+                assertThat(read.target()).containsExactly(written.target(), within(1e-3f));
+                assertThat(read.context()).containsExactly(written.context(), within(1e-3f));
+                assertThat(read.guidance()).containsExactly(written.guidance(), within(1e-3f));
+                assertThat(read.mask()).containsExactly(written.mask(), within(3e-3f));
+                assertThat(read.weight()).containsExactly(written.weight(), within(3e-3f));
             }
-            assertThatThrownBy(() -> cache.read(5, target, guidance, mask))
+            assertThatThrownBy(() -> cache.read(5, read))
                     .isInstanceOf(IndexOutOfBoundsException.class)
                     .hasMessageContaining("segment 5 of 5");
         }
@@ -67,9 +78,16 @@ class LatentCacheTest {
     void refusesWrongSizes() throws IOException {
         write(0, 1);
         try (LatentCache.Writer writer = new LatentCache.Writer(folder, SHAPE)) {
-            assertThatThrownBy(() -> writer.append(new float[LATENTS - 1], new float[LATENTS], new float[MASKS]))
+            LatentCache.Segment good = segment(0);
+            LatentCache.Segment small = new LatentCache.Segment(
+                    new float[LATENTS - 1], good.context(), good.guidance(), good.mask(), good.weight());
+            assertThatThrownBy(() -> writer.append(small))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("" + (LATENTS - 1));
+        }
+        try (LatentCache cache = LatentCache.open(folder)) {
+            LatentCache.Segment large = LatentCache.Segment.of(new LatentCache.Header(0, 4, 2, 2, 4, 2));
+            assertThatThrownBy(() -> cache.read(0, large)).isInstanceOf(IllegalArgumentException.class);
         }
         assertThatThrownBy(() -> new LatentCache.Writer(folder, new LatentCache.Header(0, 3, 2, 2, 5, 2)))
                 .isInstanceOf(IllegalArgumentException.class)
@@ -92,13 +110,14 @@ class LatentCacheTest {
     @Test
     void statisticsAreThoseOfTheTargets() throws IOException {
         try (LatentCache.Writer writer = new LatentCache.Writer(folder, SHAPE)) {
-            float[] target = new float[LATENTS];
+            LatentCache.Segment segment = LatentCache.Segment.of(SHAPE);
+            float[] target = segment.target();
             for (int i = 0; i < LATENTS; i++) {
                 boolean second = i / 8 % 2 == 1;
                 // Channel 0 is constant 3; channel 1 is 1 ± 2.
                 target[i] = second ? 1 + (i % 2 == 0 ? 2 : -2) : 3;
             }
-            writer.append(target, new float[LATENTS], new float[MASKS]);
+            writer.append(segment);
         }
         try (LatentCache cache = LatentCache.open(folder)) {
             LatentStatistics s = LatentStatistics.of(cache);

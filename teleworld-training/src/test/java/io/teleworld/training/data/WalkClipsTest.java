@@ -3,7 +3,6 @@ package io.teleworld.training.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.teleworld.GuidanceFrame;
 import io.teleworld.geometry.Intrinsics;
 import io.teleworld.geometry.Pose;
 import io.teleworld.worlds.RoomWorld;
@@ -87,57 +86,41 @@ class WalkClipsTest {
     }
 
     @Test
-    void guidanceShowsWhatWasSeenAtTheStart() {
+    void theStartPictureDeterminesWhatItShows() {
         GroundTruthClip clip = walks(25).next(new SplittableRandom(3));
-        SegmentSimulator exact = new SegmentSimulator(0);
-        List<GuidanceFrame> guidance = exact.guidance(clip, 0, 25, 0, new SplittableRandom(1));
-        assertThat(guidance).hasSize(25);
-        // Not everything: the memory does not take in edges of depth, of which small pictures have many.
-        assertThat(covered(guidance.get(0))).isGreaterThan(0.6);
-        double all =
-                guidance.stream().mapToDouble(WalkClipsTest::covered).average().orElseThrow();
-        assertThat(all).isBetween(0.1, 1.0);
-        // What the memory shows at the start is what was seen there.
-        GuidanceFrame start = guidance.get(0);
-        double error = 0;
-        int known = 0;
-        for (int p = 0; p < 44 * 24; p++) {
-            if (start.layers()[p] != GuidanceFrame.HOLE) {
-                known++;
-                for (int c = 0; c < 3; c++) {
-                    error += Math.abs((start.image().rgb()[3 * p + c] & 0xff) - (clip.rgb()[3 * p + c] & 0xff)) / 3.0;
-                }
-                assertThat(start.inverseDepth()[p]).isPositive();
-            } else {
-                assertThat(start.inverseDepth()[p]).isZero();
-            }
+        assertThat(CoVisibility.withStart(clip, 0, 0, 4)).containsOnly(1f);
+        float[] later = CoVisibility.withStart(clip, 21, 24, 4);
+        assertThat(later).hasSize(11 * 6);
+        double mean = 0;
+        for (float share : later) {
+            assertThat(share).isBetween(0f, 1.0001f);
+            mean += share / later.length;
         }
-        assertThat(error / known).isLessThan(25);
+        assertThat(mean).isBetween(0.05, 0.98);
     }
 
     @Test
-    void historyAddsCoverage() {
-        GroundTruthClip clip = walks(41).next(new SplittableRandom(11));
-        SegmentSimulator exact = new SegmentSimulator(0);
-        double alone = 0;
-        double helped = 0;
-        for (int seed = 0; seed < 4; seed++) {
-            alone += mean(exact.guidance(clip, 28, 13, 0, new SplittableRandom(seed)));
-            helped += mean(exact.guidance(clip, 28, 13, 3, new SplittableRandom(seed)));
-        }
-        assertThat(helped).isGreaterThanOrEqualTo(alone - 0.05);
-        assertThatThrownBy(() -> new SegmentSimulator(-1)).isInstanceOf(IllegalArgumentException.class);
+    void whatTurnsOutOfViewIsNotDetermined() {
+        GroundTruthClip clip = walks(2).next(new SplittableRandom(3));
+        Pose start = clip.poses().get(0);
+        Pose behind = start.compose(new Pose(-1, 0, 0, 0, 1, 0, 0, 0, -1, 0, 0, 0));
+        GroundTruthClip turned = new GroundTruthClip(
+                clip.intrinsics(), clip.rgb(), clip.depth(), clip.dynamic(), List.of(start, behind));
+        assertThat(CoVisibility.withStart(turned, 1, 1, 4)).containsOnly(0f);
+        GroundTruthClip still = new GroundTruthClip(
+                clip.intrinsics(), twice(clip.rgb()), twice(clip.depth()), new byte[clip.dynamic().length], List.of(start, start));
+        assertThat(CoVisibility.withStart(still, 1, 1, 4)).containsOnly(1f);
     }
 
-    private static double mean(List<GuidanceFrame> frames) {
-        return frames.stream().mapToDouble(WalkClipsTest::covered).average().orElseThrow();
+    private static byte[] twice(byte[] frames) {
+        byte[] out = frames.clone();
+        System.arraycopy(out, 0, out, out.length / 2, out.length / 2);
+        return out;
     }
 
-    private static double covered(GuidanceFrame frame) {
-        int known = 0;
-        for (byte layer : frame.layers()) {
-            known += layer != GuidanceFrame.HOLE ? 1 : 0;
-        }
-        return (double) known / frame.layers().length;
+    private static float[] twice(float[] frames) {
+        float[] out = frames.clone();
+        System.arraycopy(out, 0, out, out.length / 2, out.length / 2);
+        return out;
     }
 }

@@ -78,8 +78,10 @@ class TransformerObjectiveTest {
             for (int s = 0; s < 3; s++) {
                 float[] target = noise(random, 10 * CHANNELS * H * W);
                 float[] mask = new float[10 * 2 * H * W];
+                float[] weight = new float[10 * H * W];
                 Arrays.fill(mask, 1);
-                writer.append(target, target, mask);
+                Arrays.fill(weight, 1);
+                writer.append(new LatentCache.Segment(target, target, target, mask, weight));
             }
         }
         cache = LatentCache.open(folder);
@@ -103,11 +105,11 @@ class TransformerObjectiveTest {
                 guidance,
                 List.of(PLAN),
                 weights,
-                cache,
+                List.of(cache),
                 cache,
                 new float[CHANNELS],
                 ones,
-                new TransformerObjective.Options(2, 0, 0, 5, List.of(1.0, 0.625)),
+                new TransformerObjective.Options(2, 0, 0, 0.5, 5, List.of(1.0, 0.625)),
                 "cpu",
                 Arithmetic.FP32);
     }
@@ -338,6 +340,56 @@ class TransformerObjectiveTest {
             new TrainingLoop(settings, objective, Optimizers::transformer, System::nanoTime)
                     .run((step, w, f) -> after.putAll(f));
             assertThat(after.get("x0_error_t1000")).isLessThan(factor * before);
+        }
+    }
+
+    @Test
+    void whereTheTruthIsNotDeterminedNothingIsLearnt() throws IOException {
+        LatentCache.Header shape = cache.header();
+        float[] target = noise(new SplittableRandom(9), 10 * CHANNELS * H * W);
+        float[] other = target.clone();
+        float[] mask = new float[10 * 2 * H * W];
+        float[] weight = new float[10 * H * W];
+        int area = H * W;
+        for (int f = 0; f < 10; f++) {
+            for (int p = 0; p < area; p++) {
+                weight[f * area + p] = p % 2;
+                for (int c = 0; c < CHANNELS && p % 2 == 0; c++) {
+                    other[(f * CHANNELS + c) * area + p] += 5;
+                }
+            }
+        }
+        Path first = folder.resolve("first");
+        Path second = folder.resolve("second");
+        float[] zero = new float[target.length];
+        try (LatentCache.Writer a = new LatentCache.Writer(first, shape);
+                LatentCache.Writer b = new LatentCache.Writer(second, shape)) {
+            a.append(new LatentCache.Segment(target, zero, zero, mask, weight));
+            b.append(new LatentCache.Segment(other, zero, zero, mask, weight));
+        }
+        // Initial weights predict 0 whatever they see, so that only the targets differ.
+        assertThat(firstLoss(first)).isEqualTo(firstLoss(second));
+        assertThat(firstLoss(first)).isGreaterThan(0.5);
+    }
+
+    private double firstLoss(Path latents) {
+        float[] ones = new float[CHANNELS];
+        Arrays.fill(ones, 1);
+        try (LatentCache one = LatentCache.open(latents);
+                TransformerObjective objective = new TransformerObjective(
+                        CONFIG,
+                        GuidanceConfig.DEFAULT,
+                        List.of(PLAN),
+                        TransformerObjective.initialise(CONFIG, 1),
+                        List.of(one),
+                        one,
+                        new float[CHANNELS],
+                        ones,
+                        new TransformerObjective.Options(1, 0, 0, 0, 5, List.of(1.0)),
+                        "cpu",
+                        Arithmetic.FP32);
+                PointerScope scope = new PointerScope()) {
+            return objective.loss(new SplittableRandom(1), new LinkedHashMap<>()).item_float();
         }
     }
 }

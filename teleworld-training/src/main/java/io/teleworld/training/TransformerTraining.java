@@ -1,0 +1,122 @@
+package io.teleworld.training;
+
+import io.teleworld.ChainingPolicy;
+import io.teleworld.SegmentPlan;
+import io.teleworld.core.diffusion.SchedulerConfig;
+import io.teleworld.core.model.TeleWorldConfig;
+import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.core.plan.FrameChainPlanner;
+import io.teleworld.core.plan.MacroMicroPlanner;
+import io.teleworld.training.data.LatentCache;
+import io.teleworld.training.data.LatentStatistics;
+import io.teleworld.training.recipe.Optimizers;
+import io.teleworld.training.recipe.TransformerObjective;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** What the commands that train the video transformer share. */
+abstract class TransformerTraining implements Callable<Integer> {
+
+    private static final double CONTEXT_NOISE = 0.12;
+    private static final int WARMUP = 40;
+    private static final int BATCH = 8;
+
+    @Spec
+    @Nullable
+    CommandSpec spec;
+
+    @Mixin
+    LoopArguments loop = new LoopArguments();
+
+    @Option(
+            names = "--latents",
+            paramLabel = "DIR",
+            description = "What encode wrote; target/training/latents by default.")
+    Path latents = Path.of("target", "training", "latents");
+
+    @Option(names = "--size", description = "nano (the default, as shipped) or tiny.")
+    ModelSize size = ModelSize.NANO;
+
+    /**
+     * How a stage of training differs from the others.
+     *
+     * @param name of the command
+     * @param unguided share of steps without guidance
+     * @param scheduled share of noise levels that are not those of few-step sampling
+     * @param rate peak learning rate unless --lr is given
+     */
+    record Stage(String name, double unguided, double scheduled, double rate) {}
+
+    @Override
+    public Integer call() {
+        train();
+        return Cli.OK;
+    }
+
+    /** Trains and tells what changed. */
+    abstract LoopArguments.Figures train();
+
+    CommandSpec command() {
+        return Objects.requireNonNull(spec, "command specification");
+    }
+
+    /**
+     * Trains.
+     *
+     * @param folders of caches, each with {@code train}; {@code held} and the statistics are those of {@link #latents}
+     */
+    LoopArguments.Figures train(
+            Stage stage, VideoTransformerConfig config, Map<String, float[]> initial, List<Path> folders) {
+        TeleWorldConfig world = size.world();
+        LatentStatistics statistics = LatentStatistics.read(latents);
+        if (statistics.mean().size() != config.latentChannels()) {
+            throw Cli.badArgument(
+                    command(),
+                    "--latents has " + statistics.mean().size() + " channels; the transformer takes "
+                            + config.latentChannels());
+        }
+        // The shipped plan, and one frame after the other, so that both planners of sessions work.
+        List<SegmentPlan> plans = List.of(
+                new MacroMicroPlanner(world.segments(), ChainingPolicy.MAX_THROUGHPUT).plan(0),
+                new FrameChainPlanner().plan(0));
+        SchedulerConfig scheduler = size.scheduler();
+        List<Double> levels = Arrays.stream(scheduler.sampler().timesteps())
+                .mapToObj(t -> t / scheduler.numTrainTimesteps())
+                .filter(t -> t > 0)
+                .toList();
+        TransformerObjective.Options options = new TransformerObjective.Options(
+                loop.batch(BATCH), stage.unguided(), CONTEXT_NOISE, stage.scheduled(), scheduler.flowShift(), levels);
+        List<LatentCache> caches = new ArrayList<>();
+        try (LatentCache held = LatentCache.open(latents.resolve("held"))) {
+            for (Path folder : folders) {
+                caches.add(LatentCache.open(folder.resolve("train")));
+            }
+            try (TransformerObjective objective = new TransformerObjective(
+                    config,
+                    world.guidance(),
+                    plans,
+                    initial,
+                    caches,
+                    held,
+                    statistics.means(),
+                    statistics.deviations(),
+                    options,
+                    loop.device,
+                    loop.arithmetic(false))) {
+                return loop.train(stage.name(), config, objective, Optimizers::transformer, stage.rate(), WARMUP);
+            }
+        } finally {
+            caches.forEach(LatentCache::close);
+        }
+    }
+}
