@@ -36,8 +36,9 @@ import picocli.CommandLine.Spec;
         name = "encode",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        description = "Records segments of sessions for the transformer: with the truth in the generator's place, or with a"
-                + " transformer's own roll-outs.")
+        description =
+                "Records segments of sessions for the transformer: with the truth in the generator's place, or with a"
+                        + " transformer's own roll-outs.")
 final class EncodeSegments implements Callable<Integer> {
 
     private static final Logger LOG = LoggerFactory.getLogger(EncodeSegments.class);
@@ -127,8 +128,8 @@ final class EncodeSegments implements Callable<Integer> {
         TeleWorldConfig world = size.world();
         NetworkFile<VideoAutoencoderConfig> codec = NetworkFile.autoencoder(autoencoder, size.autoencoder());
         NetworkFile<GeometryNetConfig> depth = NetworkFile.read(geometry, size.geometry());
-        TensorRuntimeProvider provider = RuntimeRegistry.load(EncodeSegments.class.getClassLoader())
-                .firstAvailable(runtimes);
+        TensorRuntimeProvider provider =
+                RuntimeRegistry.load(EncodeSegments.class.getClassLoader()).firstAvailable(runtimes);
         try (TensorRuntime runtime = provider.create(new RuntimeOptions(device, threads));
                 RolloutRecorder recorder = new RolloutRecorder(world, codec, depth, student(command), runtime)) {
             fill("train", recorder, worlds.training(), clips, seed);
@@ -156,8 +157,8 @@ final class EncodeSegments implements Callable<Integer> {
     private void fill(
             String name, RolloutRecorder recorder, List<WalkClips.WorldFactory> factories, int count, long salt)
             throws IOException {
-        WalkClips walks = new WalkClips(
-                factories, size.world().intrinsics(), recorder.clipFrames(segments), SAMPLES_PER_AXIS);
+        WalkClips walks =
+                new WalkClips(factories, size.world().intrinsics(), recorder.clipFrames(segments), SAMPLES_PER_AXIS);
         long begun = System.nanoTime();
         long reported = begun;
         double covered = 0;

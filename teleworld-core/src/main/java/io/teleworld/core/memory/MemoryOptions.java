@@ -54,16 +54,19 @@ public record MemoryOptions(
 
     /** These options with another voxel size. */
     public MemoryOptions withRho(double newRho) {
-        return new MemoryOptions(newRho, cellBudget, dynamicSnapshots, logEntries, samplesPerPixel, finerRatio, holdSeconds, echoWeight);
+        return new MemoryOptions(
+                newRho, cellBudget, dynamicSnapshots, logEntries, samplesPerPixel, finerRatio, holdSeconds, echoWeight);
     }
 
     /** These options with another cell budget. */
     public MemoryOptions withCellBudget(int cells) {
-        return new MemoryOptions(rho, cells, dynamicSnapshots, logEntries, samplesPerPixel, finerRatio, holdSeconds, echoWeight);
+        return new MemoryOptions(
+                rho, cells, dynamicSnapshots, logEntries, samplesPerPixel, finerRatio, holdSeconds, echoWeight);
     }
 
     /** These options with another weight of echoes; 1 merges every observation as if it were independent. */
     public MemoryOptions withEchoWeight(double factor) {
-        return new MemoryOptions(rho, cellBudget, dynamicSnapshots, logEntries, samplesPerPixel, finerRatio, holdSeconds, factor);
+        return new MemoryOptions(
+                rho, cellBudget, dynamicSnapshots, logEntries, samplesPerPixel, finerRatio, holdSeconds, factor);
     }
 }

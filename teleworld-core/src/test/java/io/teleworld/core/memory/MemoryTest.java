@@ -351,8 +351,7 @@ class MemoryTest {
         memory.insert(wall(0, 3f, 200));
         int cells = memory.snapshot().cellCount();
         Keyframe near = wall(1, 1f, 100);
-        memory.insert(new Keyframe(
-                1, 1, Pose.translation(0, 0, 2), SMALL, near.rgb(), near.depth(), null, null));
+        memory.insert(new Keyframe(1, 1, Pose.translation(0, 0, 2), SMALL, near.rgb(), near.depth(), null, null));
         assertThat(memory.snapshot().cellCount()).isGreaterThan(cells);
     }
 

@@ -105,7 +105,8 @@ public final class RolloutRecorder implements AutoCloseable {
                 : autoencoder
                         .config()
                         .withLatentStatistics(
-                                student.statistics().mean(), student.statistics().std());
+                                student.statistics().mean(),
+                                student.statistics().std());
         this.plan = world.segments().plan(ChainingPolicy.MAX_THROUGHPUT);
         int factor = this.autoencoder.spatialFactor();
         int h = world.height() / factor;

@@ -203,9 +203,7 @@ public final class TransformerObjective implements Objective, AutoCloseable {
                         ? level[layout.passes().get(frame.pass()).stage()]
                         : 0;
                 times[i * frames + f] = (float) (1000 * sigma);
-                float[] from = frame.guidance()
-                        ? segment.guidance()
-                        : isNoisy ? segment.target() : segment.context();
+                float[] from = frame.guidance() ? segment.guidance() : isNoisy ? segment.target() : segment.context();
                 for (int c = 0; c < channels; c++) {
                     int in = (source * channels + c) * area;
                     int out = ((i * inputs + c) * frames + f) * area;

@@ -108,7 +108,11 @@ class WalkClipsTest {
                 clip.intrinsics(), clip.rgb(), clip.depth(), clip.dynamic(), List.of(start, behind));
         assertThat(CoVisibility.withStart(turned, 1, 1, 4)).containsOnly(0f);
         GroundTruthClip still = new GroundTruthClip(
-                clip.intrinsics(), twice(clip.rgb()), twice(clip.depth()), new byte[clip.dynamic().length], List.of(start, start));
+                clip.intrinsics(),
+                twice(clip.rgb()),
+                twice(clip.depth()),
+                new byte[clip.dynamic().length],
+                List.of(start, start));
         assertThat(CoVisibility.withStart(still, 1, 1, 4)).containsOnly(1f);
     }
 

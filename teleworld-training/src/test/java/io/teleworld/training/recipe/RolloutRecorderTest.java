@@ -167,8 +167,7 @@ class RolloutRecorderTest {
                 n.textLen(),
                 n.maskChannels());
         Graph graph = io.teleworld.core.network.VideoTransformer.cachedGraph(config, 4, 6, 20);
-        NetworkFile<VideoTransformerConfig> network =
-                random(config, TransformerObjective.initialise(config, 3), graph);
+        NetworkFile<VideoTransformerConfig> network = random(config, TransformerObjective.initialise(config, 3), graph);
         LatentStatistics statistics =
                 new LatentStatistics(Collections.nCopies(CHANNELS, 0.5), Collections.nCopies(CHANNELS, 2.0));
         SchedulerConfig steps = new SchedulerConfig(1000, 5, List.of(1000, 500), true, 0, 50, 1);

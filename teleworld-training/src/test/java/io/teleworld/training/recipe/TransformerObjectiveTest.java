@@ -389,7 +389,9 @@ class TransformerObjectiveTest {
                         "cpu",
                         Arithmetic.FP32);
                 PointerScope scope = new PointerScope()) {
-            return objective.loss(new SplittableRandom(1), new LinkedHashMap<>()).item_float();
+            return objective
+                    .loss(new SplittableRandom(1), new LinkedHashMap<>())
+                    .item_float();
         }
     }
 }
