@@ -1,6 +1,7 @@
 package io.teleworld.graph;
 
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -113,6 +114,27 @@ public final class Graph {
         }
         outputs.forEach((n, v) -> b.output(n, Objects.requireNonNull(moved.get(v), n)));
         return b.build();
+    }
+
+    /**
+     * The same network with more results, to look at values inside it.
+     *
+     * @param more values of this graph by new output names
+     * @throws GraphException if a name is taken or a value is not of this graph
+     */
+    public Graph withOutputs(Map<String, Value> more) {
+        Set<Value> own = new HashSet<>(inputs.values());
+        nodes.forEach(n -> own.addAll(n.outputs()));
+        Map<String, Value> all = new LinkedHashMap<>(outputs);
+        more.forEach((n, v) -> {
+            if (!own.contains(v)) {
+                throw new GraphException("output " + n + " = " + v + " is neither an input nor made by graph " + name);
+            }
+            if (all.putIfAbsent(n, v) != null) {
+                throw new GraphException("output " + n + " is declared twice");
+            }
+        });
+        return new Graph(name, inputs, parameters, constants, states, nodes, all);
     }
 
     private static List<Value> expandInto(

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class GraphBuilderTest {
@@ -101,6 +102,24 @@ class GraphBuilderTest {
         assertThat(all.cacheGroups()).containsExactly("self");
         Graph kept = g.expand(op -> op instanceof Op.Linear);
         assertThat(kept.nodes()).anyMatch(n -> n.op() instanceof Op.Linear).noneMatch(n -> n.op() instanceof Op.Silu);
+    }
+
+    @Test
+    void valuesInsideCanBeGivenOut() {
+        Value inner = b.relu(x);
+        b.output("y", b.neg(inner));
+        Graph g = b.build();
+        Graph more = g.withOutputs(Map.of("inner", inner, "again", x));
+        assertThat(more.outputs()).containsOnlyKeys("y", "inner", "again").containsEntry("inner", inner);
+        assertThat(more.nodes()).isEqualTo(g.nodes());
+        assertThat(g.outputs()).containsOnlyKeys("y");
+        assertThatThrownBy(() -> g.withOutputs(Map.of("y", inner)))
+                .isInstanceOf(GraphException.class)
+                .hasMessageContaining("y is declared twice");
+        Value other = new GraphBuilder("other").input("z", DType.F32, Dim.of(4));
+        assertThatThrownBy(() -> g.withOutputs(Map.of("z", other)))
+                .isInstanceOf(GraphException.class)
+                .hasMessageContaining("z");
     }
 
     @Test

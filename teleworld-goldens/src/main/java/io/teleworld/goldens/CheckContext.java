@@ -37,6 +37,16 @@ record CheckContext(TensorRuntime runtime, Precision precision, Scope scope) {
         return run(program, newState(program), RunOptions.DEFAULT, inputs, output);
     }
 
+    /** One run; all outputs. */
+    Map<String, float[]> runAll(
+            Program program, ProgramState state, RunOptions options, Map<String, ? extends Tensor> inputs) {
+        try (Scope results = scope.child("run")) {
+            Map<String, float[]> out = new HashMap<>();
+            program.run(inputs, state, options, results).forEach((n, t) -> out.put(n, t.toFloatArray()));
+            return out;
+        }
+    }
+
     float[] run(
             Program program,
             ProgramState state,

@@ -161,6 +161,11 @@ public final class GoldenCheck implements Callable<Integer> {
         int left = 0;
         try (TensorRuntime r =
                 provider.create(new RuntimeOptions(RuntimeOptions.cpu().deviceId(), threads))) {
+            if (!r.precisions().contains(precision)) {
+                throw new TeleWorldException(
+                        TeleWorldException.Category.BACKEND,
+                        "runtime " + r.name() + " cannot compute in " + precision + "; it has " + r.precisions());
+            }
             for (String name : names) {
                 Outcome o = one(dir, name, r, out);
                 checked += o == Outcome.LEFT ? 0 : 1;
@@ -191,6 +196,7 @@ public final class GoldenCheck implements Callable<Integer> {
 
     private Outcome one(Path dir, String name, TensorRuntime r, PrintWriter out) {
         CaseReport report;
+        List<String> stored = new ArrayList<>();
         try {
             GoldenCase c = GoldenCase.open(dir, name);
             Optional<GoldenKind> kind = GoldenKind.of(c);
@@ -199,6 +205,8 @@ public final class GoldenCheck implements Callable<Integer> {
                 return Outcome.LEFT;
             }
             report = new CaseReport(Tolerances.of(c, precision.name().toLowerCase(Locale.ROOT)));
+            stored.addAll(c.tensorNames("out."));
+            stored.addAll(c.tensorNames("mid."));
             try (Scope scope = Scope.root(name)) {
                 kind.get().check(c, new CheckContext(r, precision, scope), report);
             }
@@ -211,15 +219,20 @@ public final class GoldenCheck implements Callable<Integer> {
             return Outcome.LEFT;
         }
         List<CaseReport.Result> failures = report.failures();
+        stored.removeIf(report::compared);
         out.printf(
                 Locale.ROOT,
-                "%s %-28s %4d results; worst %s%n",
+                "%s %-28s %4d results; worst %s%s%n",
                 failures.isEmpty() ? "  ok " : " FAIL",
                 name,
                 report.results().size(),
-                report.worst().map(CaseReport.Result::describe).orElse(""));
+                report.worst().map(CaseReport.Result::describe).orElse(""),
+                stored.isEmpty() ? "" : "; " + stored.size() + " stored tensors are not compared");
         for (CaseReport.Result result : verbose ? report.results() : failures) {
             out.printf("        %s %s%n", result.passed() ? "ok  " : "FAIL", result.describe());
+        }
+        if (verbose && !stored.isEmpty()) {
+            out.printf("        not compared: %s%n", String.join(", ", stored));
         }
         return failures.isEmpty() ? Outcome.PASSED : Outcome.FAILED;
     }

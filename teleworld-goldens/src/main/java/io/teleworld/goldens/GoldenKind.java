@@ -11,9 +11,17 @@ interface GoldenKind {
             new GroupsKind(),
             new MaskedKind(),
             new RolloutKind(),
+            new CameraBlockKind(),
+            new DistillationKind(),
             new TransformerKind(),
             new TaehvKind(),
-            new SchedulersKind());
+            new WanVaeKind(),
+            new SchedulersKind(),
+            new GeometryKinds.PoseKind(),
+            new GeometryKinds.SimilarityKind(),
+            new GeometryKinds.ThresholdsKind(),
+            new GeometryKinds.SaliencyKind(),
+            new GeometryKinds.CameraPathKind());
 
     /** What it is, for the listing. */
     String title();

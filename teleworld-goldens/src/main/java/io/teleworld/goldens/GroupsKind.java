@@ -45,7 +45,8 @@ final class GroupsKind implements GoldenKind {
         int last = c.at("call_groups").get(c.at("call_groups").size() - 1).size();
         int capacity = c.extent("in.noise", 1) - last;
         Graph graph = VideoTransformer.cachedGraph(config, c.extent("in.noise", 3), c.extent("in.noise", 4), capacity);
-        new Run(c, context, report, context.compile(graph, c.weights("weights.")), "").run();
+        Graph probed = graph.withOutputs(Transformers.caches(graph, config.numLayers()));
+        new Run(c, context, report, context.compile(probed, c.weights("weights.")), "").run();
         if (!c.tensorNames("weights_original.").isEmpty()) {
             Weights original = c.weights("weights_original.", KeyLayouts::toDiffusers);
             new Run(c, context, report, context.compile(graph, original), ", original layout").run();
@@ -61,6 +62,7 @@ final class GroupsKind implements GoldenKind {
         private final Program program;
         private final ProgramState with;
         private final ProgramState without;
+        private final CacheMirror mirror = new CacheMirror();
         private final HostTensor cond;
         private final HostTensor uncond;
         private final int frameSize;
@@ -120,11 +122,24 @@ final class GroupsKind implements GoldenKind {
                     call(with, cond, visible, frames, x0, frames, 0);
                     call(without, uncond, visible, frames, x0, frames, 0);
                 }
+                if (i == groups.size() - 3) {
+                    mirror.compare(c, report, "mid.cache_after_plan", suffix, slots());
+                }
             }
             compare("out.latents", all);
             if (c.hasTensor("out.handoff")) {
                 compare("out.handoff", Latents.frames(all, handoff(), frameSize));
             }
+        }
+
+        /** The frame of each slot: all that are ever written, in ascending order. */
+        private List<Integer> slots() {
+            Set<Integer> frames = new TreeSet<>();
+            JsonNode groups = c.at("call_groups");
+            for (int i = 0; i + 1 < groups.size(); i++) {
+                frames.addAll(GoldenCase.integers(groups.get(i)));
+            }
+            return List.copyOf(frames);
         }
 
         private float[] sample(
@@ -158,7 +173,15 @@ final class GroupsKind implements GoldenKind {
                 List<Integer> frames,
                 double t) {
             return Transformers.call(
-                    context, program, state, Transformers.options(visible, written), x, frames, t, text);
+                    context,
+                    program,
+                    state,
+                    Transformers.options(visible, written),
+                    x,
+                    frames,
+                    t,
+                    text,
+                    state == with ? mirror : new CacheMirror());
         }
 
         /** What the log says that a group sees, without itself; it must be cached. */

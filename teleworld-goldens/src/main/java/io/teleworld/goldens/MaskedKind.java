@@ -53,6 +53,12 @@ final class MaskedKind implements GoldenKind {
         }
         report.compare("out.mask_frames", seen, c.numbers("out.mask_frames"));
 
+        if (c.hasTensor("out.mask_token_diagonal")) {
+            double[] diagonal = IntStream.range(0, 2 * n)
+                    .mapToDouble(i -> seen[i * (2 * n + 1)])
+                    .toArray();
+            report.compare("out.mask_token_diagonal", diagonal, c.numbers("out.mask_token_diagonal"));
+        }
         float[] clean = c.floats("in.clean");
         float[] noisy = c.floats("in.noisy");
         float[] given = c.floats("in.timestep");

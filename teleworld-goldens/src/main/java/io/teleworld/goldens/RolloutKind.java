@@ -42,7 +42,8 @@ final class RolloutKind implements GoldenKind {
         int window = spec.path("local_attn_size").asInt(-1);
         Graph graph = VideoTransformer.cachedGraph(
                 config, c.extent("in.noise", 3), c.extent("in.noise", 4), window < 0 ? frames : window);
-        run(c, context, report, graph, c.weights("weights."), "");
+        Graph probed = graph.withOutputs(Transformers.caches(graph, config.numLayers()));
+        run(c, context, report, probed, c.weights("weights."), "");
         if (!c.tensorNames("weights_original.").isEmpty()) {
             Weights original = c.weights("weights_original.", KeyLayouts::toDiffusers);
             run(c, context, report, graph, original, ", original layout");
@@ -66,6 +67,7 @@ final class RolloutKind implements GoldenKind {
         private final CaseReport report;
         private final Program program;
         private final ProgramState state;
+        private final CacheMirror mirror = new CacheMirror();
         private final int item;
         private final int batch;
         private final String suffix;
@@ -134,7 +136,15 @@ final class RolloutKind implements GoldenKind {
                         Latents.part(noise, b, blocks),
                         (x, t, k) -> {
                             float[] v = Transformers.call(
-                                    context, program, state, Transformers.options(visible, List.of()), x, ids, t, text);
+                                    context,
+                                    program,
+                                    state,
+                                    Transformers.options(visible, List.of()),
+                                    x,
+                                    ids,
+                                    t,
+                                    text,
+                                    mirror);
                             predictions(name + ".step." + k, x, v, t);
                             return v;
                         },
@@ -147,6 +157,9 @@ final class RolloutKind implements GoldenKind {
                 compare(name + ".latents", x0);
                 made.add(x0);
                 commit(name + ".commit", x0, ids, visible);
+                if (batch == 1) {
+                    mirror.compare(c, report, "mid.cache_after_block_" + b, suffix, state.frames(GROUP));
+                }
                 String ends = "mid.cache_ends_after_block_" + b;
                 if (c.hasTensor(ends)) {
                     int held = state.frames(GROUP).size();
@@ -156,6 +169,9 @@ final class RolloutKind implements GoldenKind {
                             new double[] {(double) (from + block) * tokens, (double) held * tokens},
                             c.numbers(ends));
                 }
+            }
+            if (batch == 1) {
+                mirror.compareText(c, report, suffix);
             }
             compare("out.latents", Latents.concat(made.toArray(float[][]::new)));
         }
@@ -171,8 +187,8 @@ final class RolloutKind implements GoldenKind {
         }
 
         private void commit(String name, float[] x0, List<Integer> ids, List<Integer> visible) {
-            float[] v =
-                    Transformers.call(context, program, state, Transformers.options(visible, ids), x0, ids, 0, text);
+            float[] v = Transformers.call(
+                    context, program, state, Transformers.options(visible, ids), x0, ids, 0, text, mirror);
             predictions(name, x0, v, 0);
         }
 

@@ -7,8 +7,11 @@ import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.core.network.VideoAutoencoderConfig.Grouping;
 import io.teleworld.core.network.VideoAutoencoderConfig.Stage;
 import io.teleworld.graph.Graph;
+import io.teleworld.graph.Node;
+import io.teleworld.graph.Op;
 import io.teleworld.graph.Value;
 import io.teleworld.runtime.Program;
+import io.teleworld.runtime.RunOptions;
 import io.teleworld.runtime.Scope;
 import io.teleworld.runtime.Weights;
 import io.teleworld.tensor.HostTensor;
@@ -19,6 +22,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /** The tiny autoencoder: whole clips and streams, weights from a file or from a formula. */
@@ -109,6 +113,7 @@ final class TaehvKind implements GoldenKind {
                 System.arraycopy(video, (frames - 1) * size, padded, f * size, size);
             }
             Graph graph = VideoAutoencoder.encoderGraph(config, (int) s[3], (int) s[4]);
+            inside(graph, "encoder.", "frames", HostTensor.ofFloats(padded, whole, s[2], s[3], s[4]));
             Program p = context.compile(graph, weights(graph));
             try (Scope scope = context.scope().child("encoder");
                     StreamingEncoder e = new StreamingEncoder(config, p, scope)) {
@@ -143,6 +148,7 @@ final class TaehvKind implements GoldenKind {
             float[] latents = Latents.part(c.floats("in.latents"), item, batch);
             Graph graph = VideoAutoencoder.decoderGraph(config, (int) s[3], (int) s[4]);
             Weights weights = weights(graph);
+            inside(graph, "decoder.", "latents", HostTensor.ofFloats(latents, count, s[2], s[3], s[4]));
             Program p = context.compile(graph, weights);
             try (Scope scope = context.scope().child("decoder");
                     StreamingDecoder d = new StreamingDecoder(config, p, scope)) {
@@ -180,6 +186,45 @@ final class TaehvKind implements GoldenKind {
                 int frame = all.length / (count * group);
                 compare("out.decode.video_unclamped", Arrays.copyOfRange(all, (group - 1) * frame, all.length));
             }
+        }
+
+        /**
+         * The stored results of layers, by a run that gives them out. An enlargement and the 1×1 convolution behind it
+         * are done in the other order here, which has the same result; so the value between them does not exist.
+         */
+        private void inside(Graph graph, String part, String input, HostTensor value) {
+            String prefix = "mid." + part;
+            Map<String, Value> probes = new HashMap<>();
+            for (String name : batch > 1 ? List.<String>of() : c.tensorNames(prefix)) {
+                int layer = Integer.parseInt(name.substring(prefix.length()));
+                Node made = last(graph, part + layer + ".");
+                Node before = last(graph, part + (layer - 1) + ".");
+                if (made != null && made.op() instanceof Op.Resize) {
+                    continue;
+                }
+                if (before != null && before.op() instanceof Op.Resize) {
+                    made = before;
+                }
+                if (made != null) {
+                    probes.put(name, made.output());
+                }
+            }
+            if (!probes.isEmpty()) {
+                Program p = context.compile(graph.withOutputs(probes), weights(graph));
+                Map<String, float[]> values =
+                        context.runAll(p, context.newState(p), RunOptions.DEFAULT, Map.of(input, value));
+                probes.keySet().forEach(n -> compare(n, Objects.requireNonNull(values.get(n), n)));
+            }
+        }
+
+        private static @Nullable Node last(Graph graph, String prefix) {
+            Node found = null;
+            for (Node n : graph.nodes()) {
+                if (n.name().startsWith(prefix) && !n.outputs().isEmpty()) {
+                    found = n;
+                }
+            }
+            return found;
         }
 
         private Weights weights(Graph graph) {

@@ -5,9 +5,13 @@ import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformer.TimestepPer;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.graph.Graph;
+import io.teleworld.graph.Value;
+import io.teleworld.runtime.Program;
+import io.teleworld.runtime.RunOptions;
 import io.teleworld.tensor.HostTensor;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 
 /** The bidirectional transformer: one velocity, weights in either layout, one timestep per sample or per token. */
@@ -44,6 +48,7 @@ final class TransformerKind implements GoldenKind {
         double[] expected = c.numbers("out.sample");
         float[] v = context.run(context.compile(graph, c.weights("weights.")), in, "velocity");
         report.compare("out.sample", v, expected);
+        inside(c, context, report, graph, config, in, "");
         if (!c.tensorNames("weights_original.").isEmpty()) {
             float[] o = context.run(
                     context.compile(graph, c.weights("weights_original.", KeyLayouts::toDiffusers)), in, "velocity");
@@ -54,6 +59,31 @@ final class TransformerKind implements GoldenKind {
         }
         if (perToken) {
             perFrame(c, context, report, config, in);
+        }
+    }
+
+    /** The stored values inside the network, by a second run that gives them out. */
+    static void inside(
+            GoldenCase c,
+            CheckContext context,
+            CaseReport report,
+            Graph graph,
+            VideoTransformerConfig config,
+            Map<String, HostTensor> in,
+            String suffix) {
+        Map<String, Value> probes = TransformerProbes.of(graph, config.numLayers());
+        probes.keySet().removeIf(n -> !c.hasTensor(n));
+        if (probes.isEmpty()) {
+            return;
+        }
+        Program p = context.compile(graph.withOutputs(probes), c.weights("weights."));
+        Map<String, float[]> values = context.runAll(p, context.newState(p), RunOptions.DEFAULT, in);
+        for (String n : probes.keySet()) {
+            float[] v = TransformerProbes.ordered(n, Objects.requireNonNull(values.get(n), n), c.shape(n));
+            double[] expected = c.numbers(n);
+            // A camera's vectors are stored for one half of the frames; both halves have the same.
+            float[] same = v.length == 2 * expected.length ? Latents.part(v, 0, 2) : v;
+            report.compare(n + suffix, n, GoldenCase.widened(same), expected);
         }
     }
 

@@ -4,6 +4,7 @@ import io.teleworld.core.network.JsonConfig;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.error.ModelFormatException;
+import io.teleworld.graph.Graph;
 import io.teleworld.graph.Value;
 import io.teleworld.runtime.Program;
 import io.teleworld.runtime.ProgramState;
@@ -14,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -43,6 +45,7 @@ final class Transformers {
      * One run of a cached program on frames in the order [F,C,h,w].
      *
      * @param frames their true indices
+     * @param cached learns what the run writes
      * @return the velocity in the same order
      */
     static float[] call(
@@ -53,7 +56,8 @@ final class Transformers {
             float[] x,
             List<Integer> frames,
             double timestep,
-            HostTensor text) {
+            HostTensor text,
+            CacheMirror cached) {
         int n = frames.size();
         VideoTransformerSize size = VideoTransformerSize.of(program);
         Map<String, HostTensor> in = new HashMap<>();
@@ -64,8 +68,20 @@ final class Transformers {
         in.put("timestep", HostTensor.ofFloats(Latents.filled(n, timestep), 1, n));
         in.put("positions", Latents.positions(frames));
         in.put("text", text);
-        float[] v = context.run(program, state, options, in, "velocity");
-        return Latents.swapped(v, 1, size.outChannels(), n);
+        Map<String, float[]> out = context.runAll(program, state, options, in);
+        cached.accept(ids(options), out);
+        return Latents.swapped(Objects.requireNonNull(out.get("velocity")), 1, size.outChannels(), n);
+    }
+
+    private static List<Integer> ids(RunOptions options) {
+        return options.written().getOrDefault(VideoTransformer.CACHE_GROUP, List.of());
+    }
+
+    /** What runs offer to the caches, and the keys and values of the text, as outputs. */
+    static Map<String, Value> caches(Graph graph, int layers) {
+        Map<String, Value> probes = TransformerProbes.of(graph, layers);
+        probes.keySet().removeIf(n -> !n.startsWith("cache.") && !n.startsWith(CacheMirror.TEXT));
+        return probes;
     }
 
     /** Visible and, if wanted, written frames of the self-attention cache. */

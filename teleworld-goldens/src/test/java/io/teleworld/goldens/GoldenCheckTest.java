@@ -176,6 +176,9 @@ final class GoldenCheckTest {
         Outcome runtime = check(selection(), "--runtime", "abacus");
         assertThat(runtime.code()).isEqualTo(2);
         assertThat(runtime.err()).contains("abacus").contains("onnx").contains("reference");
+        Outcome precision = check(selection(), "--precision", "fp16");
+        assertThat(precision.code()).isEqualTo(2);
+        assertThat(precision.err()).contains("reference cannot compute in FP16");
     }
 
     private void copy(String name) throws IOException, URISyntaxException {

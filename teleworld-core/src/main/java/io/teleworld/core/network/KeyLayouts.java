@@ -64,6 +64,8 @@ public final class KeyLayouts {
             new Pair("cross_attn.k_img.", "attn2.add_k_proj."),
             new Pair("cross_attn.v_img.", "attn2.add_v_proj."),
             new Pair("cross_attn.norm_k_img.", "attn2.norm_added_k."),
+            new Pair("cam_encoder.", "cam_encoder."),
+            new Pair("projector.", "projector."),
             new Pair("ffn.0.", "ffn.net.0.proj."),
             new Pair("ffn.2.", "ffn.net.2."));
 

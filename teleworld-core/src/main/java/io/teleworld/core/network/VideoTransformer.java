@@ -17,6 +17,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Timesteps lie in [0,1000], 0 being clean. {@code positions} are the temporal rotary indices of the run's frames,
  * usually the frame numbers within a segment: the order of frames in a run means nothing, their positions do.
+ *
+ * <p>With {@link VideoTransformerConfig#camEncoderIn()} all graphs have an input {@code camera} [batch,frames,that] more:
+ * one vector per frame of the run, see {@link io.teleworld.core.camera.CameraEmbedding}.
  */
 public final class VideoTransformer {
 
@@ -118,6 +121,8 @@ public final class VideoTransformer {
         ParameterInit init = ParameterInit.empty()
                 .with("(.*\\.)?scale_shift_table", new ParameterInit.Rule.Normal(1 / Math.sqrt(config.width())))
                 .with("proj_out\\..*", new ParameterInit.Rule.Constant(0))
+                .with(".*\\.cam_encoder\\..*", new ParameterInit.Rule.Constant(0))
+                .with(".*\\.projector\\.weight", new ParameterInit.Rule.Identity())
                 .with(".*norm[^.]*\\.weight", new ParameterInit.Rule.Constant(1))
                 .with(".*\\.bias", new ParameterInit.Rule.Constant(0))
                 .with("condition_embedder\\.(time|text)_embedder\\..*", new ParameterInit.Rule.Normal(0.02))
@@ -151,10 +156,12 @@ public final class VideoTransformer {
                 "condition_embedder.text_embedder.linear_2",
                 d);
         Value imageContext = imageContext();
+        Integer cameraWidth = config.camEncoderIn();
+        Value camera = cameraWidth == null ? null : b.input("camera", DType.F32, batch, frames, Dim.of(cameraWidth));
         Value[] rotary = rotaryTables(positions);
         for (int i = 0; i < config.numLayers(); i++) {
             b.push("blocks." + i);
-            x = block(x, "blocks." + i + ".", modulation, textContext, imageContext, rotary, mask, form);
+            x = block(x, "blocks." + i + ".", modulation, textContext, imageContext, camera, rotary, mask, form);
             b.pop();
         }
         b.output("velocity", head(x, temb));
@@ -256,6 +263,7 @@ public final class VideoTransformer {
             Value modulation,
             Value text,
             @Nullable Value image,
+            @Nullable Value camera,
             Value[] rotary,
             @Nullable Value mask,
             Form form) {
@@ -263,7 +271,14 @@ public final class VideoTransformer {
         List<Value> m = b.split(b.add(modulation, table), 2, 1L, 1L, 1L, 1L, 1L, 1L);
 
         Value y = sequence(b.modulatedLayerNorm(x, m.get(0), m.get(1), config.eps()));
-        x = b.gatedResidual(x, grouped(selfAttention(y, name, rotary, mask, form)), m.get(2));
+        if (camera != null) {
+            y = withCamera(y, camera, name);
+        }
+        Value attended = selfAttention(y, name, rotary, mask, form);
+        if (config.projector()) {
+            attended = linear(attended, name + "projector", d);
+        }
+        x = b.gatedResidual(x, grouped(attended), m.get(2));
 
         y = sequence(x);
         Value normed = config.crossAttnNorm() ? affineNorm(y, name + "norm2", config.eps()) : y;
@@ -272,6 +287,12 @@ public final class VideoTransformer {
         y = sequence(b.modulatedLayerNorm(x, m.get(3), m.get(4), config.eps()));
         y = linear(b.geluTanh(linear(y, name + "ffn.net.0.proj", config.ffnDim())), name + "ffn.net.2", d);
         return b.gatedResidual(x, grouped(y), m.get(5));
+    }
+
+    /** Adds to every token of a frame what its camera says (ReCamMaster, arXiv 2503.11647). */
+    private Value withCamera(Value y, Value camera, String name) {
+        Value encoded = b.reshape(linear(camera, name + "cam_encoder", d), batch, frames, Dim.of(1), Dim.of(d));
+        return sequence(b.add(b.reshape(y, batch, frames, perFrame, Dim.of(d)), encoded));
     }
 
     private Value selfAttention(Value y, String block, Value[] rotary, @Nullable Value mask, Form form) {

@@ -26,6 +26,9 @@ import org.jspecify.annotations.Nullable;
  * @param textLen text tokens per run
  * @param maskChannels how many of {@code inChannels}, behind the latent's, say what the 4D memory knows: 0 as in the
  *     paper, 2 in the shipped model (see {@link io.teleworld.core.generate.SegmentLayout})
+ * @param camEncoderIn numbers per latent frame that tell each block where the camera is, 12 in ReCamMaster (see
+ *     {@link io.teleworld.core.camera.CameraEmbedding}); null without camera conditioning
+ * @param projector whether the output of self-attention passes one more linear layer, as camera conditioning trains it
  */
 public record VideoTransformerConfig(
         List<Integer> patchSize,
@@ -45,10 +48,55 @@ public record VideoTransformerConfig(
         int ropeMaxSeqLen,
         @Nullable Integer posEmbedSeqLen,
         int textLen,
-        int maskChannels) {
+        int maskChannels,
+        @Nullable Integer camEncoderIn,
+        boolean projector) {
 
     /** The only supported normalisation of queries and keys. */
     public static final String RMS_ACROSS_HEADS = "rms_norm_across_heads";
+
+    /** Without camera conditioning. */
+    public VideoTransformerConfig(
+            List<Integer> patchSize,
+            int numAttentionHeads,
+            int attentionHeadDim,
+            int inChannels,
+            int outChannels,
+            int textDim,
+            int freqDim,
+            int ffnDim,
+            int numLayers,
+            boolean crossAttnNorm,
+            String qkNorm,
+            double eps,
+            @Nullable Integer imageDim,
+            @Nullable Integer addedKvProjDim,
+            int ropeMaxSeqLen,
+            @Nullable Integer posEmbedSeqLen,
+            int textLen,
+            int maskChannels) {
+        this(
+                patchSize,
+                numAttentionHeads,
+                attentionHeadDim,
+                inChannels,
+                outChannels,
+                textDim,
+                freqDim,
+                ffnDim,
+                numLayers,
+                crossAttnNorm,
+                qkNorm,
+                eps,
+                imageDim,
+                addedKvProjDim,
+                ropeMaxSeqLen,
+                posEmbedSeqLen,
+                textLen,
+                maskChannels,
+                null,
+                false);
+    }
 
     public VideoTransformerConfig {
         patchSize = List.copyOf(patchSize);
@@ -84,6 +132,9 @@ public record VideoTransformerConfig(
         if ((imageDim == null) != (addedKvProjDim == null) || (addedKvProjDim != null && addedKvProjDim != width)) {
             throw new IllegalArgumentException("image_dim is " + imageDim + " and added_kv_proj_dim " + addedKvProjDim
                     + "; both are null, or the latter is the model width " + width);
+        }
+        if (camEncoderIn != null) {
+            check("cam_encoder_in", camEncoderIn, 1);
         }
         if (posEmbedSeqLen != null && imageDim == null) {
             throw new IllegalArgumentException("pos_embed_seq_len is " + posEmbedSeqLen + " without image_dim");

@@ -10,6 +10,16 @@ import io.teleworld.geometry.Pose;
  */
 public record Similarity(double scale, Pose rigid) {
 
+    /** How the scale of a fit is found. The rules agree on exact points and differ on noisy ones. */
+    public enum ScaleRule {
+        /** Least squares, Σw·t·Rs / Σw|s|² of the centred points (Umeyama 1991). */
+        LEAST_SQUARES,
+        /** √(Σw|t|² / Σw|s|²) of the centred points, which does not shrink with noise (VGGT-Long). */
+        SPREAD_RATIO,
+        /** 1: a rigid fit. */
+        RIGID
+    }
+
     /** No change. */
     public static final Similarity IDENTITY = new Similarity(1, Pose.IDENTITY);
 
@@ -51,6 +61,11 @@ public record Similarity(double scale, Pose rigid) {
      * @throws IllegalArgumentException if sizes differ, no weight is positive or the points do not fix a similarity
      */
     public static Similarity fit(double[] source, double[] target, double[] weights) {
+        return fit(source, target, weights, ScaleRule.LEAST_SQUARES);
+    }
+
+    /** {@link #fit(double[], double[], double[])} with another rule for the scale; the rotation is the same. */
+    public static Similarity fit(double[] source, double[] target, double[] weights, ScaleRule rule) {
         int n = weights.length;
         if (source.length != 3 * n || target.length != 3 * n) {
             throw new IllegalArgumentException("there are " + source.length + " source and " + target.length
@@ -79,11 +94,14 @@ public record Similarity(double scale, Pose rigid) {
         }
         double[] c = new double[9];
         double spread = 0;
+        double targetSpread = 0;
         for (int i = 0; i < n; i++) {
             double w = weights[i];
             for (int a = 0; a < 3; a++) {
                 double s = source[3 * i + a] - ms[a];
+                double t = target[3 * i + a] - mt[a];
                 spread += w * s * s;
+                targetSpread += w * t * t;
                 for (int b = 0; b < 3; b++) {
                     c[3 * b + a] += w * (target[3 * i + b] - mt[b]) * s;
                 }
@@ -99,7 +117,11 @@ public record Similarity(double scale, Pose rigid) {
                 + r.r20() * c[6]
                 + r.r21() * c[7]
                 + r.r22() * c[8];
-        double scale = trace / spread;
+        double scale = switch (rule) {
+            case LEAST_SQUARES -> trace / spread;
+            case SPREAD_RATIO -> Math.sqrt(targetSpread / spread);
+            case RIGID -> 1;
+        };
         if (!(scale > 0) || Double.isInfinite(scale)) {
             throw new IllegalArgumentException("the points do not fix a similarity (scale " + scale + ")");
         }
@@ -115,10 +137,16 @@ public record Similarity(double scale, Pose rigid) {
      * @param delta residual from which on a point counts linearly, in the target's units; 0.1 median depths is usual
      */
     public static Similarity fitRobust(double[] source, double[] target, double[] weights, double delta) {
+        return fitRobust(source, target, weights, delta, ScaleRule.LEAST_SQUARES);
+    }
+
+    /** {@link #fitRobust(double[], double[], double[], double)} with another rule for the scale. */
+    public static Similarity fitRobust(
+            double[] source, double[] target, double[] weights, double delta, ScaleRule rule) {
         if (!(delta > 0)) {
             throw new IllegalArgumentException("Huber delta is " + delta + "; it must be positive");
         }
-        Similarity best = fit(source, target, weights);
+        Similarity best = fit(source, target, weights, rule);
         double[] w = new double[weights.length];
         double loss = Double.NaN;
         for (int round = 0; round < 5; round++) {
@@ -136,7 +164,7 @@ public record Similarity(double scale, Pose rigid) {
                 break;
             }
             loss = now;
-            Similarity next = fit(source, target, w);
+            Similarity next = fit(source, target, w, rule);
             boolean settled = Math.abs(next.scale - best.scale) + next.rigid.distanceTo(best.rigid) < 1e-9
                     && next.rigid.rotationAngleTo(best.rigid) < Math.toRadians(0.1);
             best = next;

@@ -1,6 +1,7 @@
 package io.teleworld.core.reconstruct;
 
 import java.util.Arrays;
+import java.util.List;
 
 /** Automatic thresholds by the method of Otsu. Stateless. */
 public final class Thresholds {
@@ -14,9 +15,20 @@ public final class Thresholds {
      *
      * @param classes number of classes
      * @param score variance of the class means divided by √classes
-     * @param highest the highest threshold: values above it belong to the top class
+     * @param thresholds ascending, one less than classes; a value above one belongs to a higher class. Empty if the
+     *     values cannot be split so
      */
-    public record Split(int classes, double score, double highest) {}
+    public record Split(int classes, double score, List<Double> thresholds) {
+
+        public Split {
+            thresholds = List.copyOf(thresholds);
+        }
+
+        /** The highest threshold: values above it belong to the top class. NaN if there is none. */
+        public double highest() {
+            return thresholds.isEmpty() ? Double.NaN : thresholds.get(thresholds.size() - 1);
+        }
+    }
 
     /**
      * Splits into {@code classes} classes of least inner variance, over a histogram of 256 bins between the smallest and
@@ -24,7 +36,7 @@ public final class Thresholds {
      *
      * @param values finite values
      * @param classes at least 2
-     * @return the split, or NaN for score and threshold if there are fewer distinct bins than classes
+     * @return the split, or NaN for its score and no thresholds if there are fewer distinct bins than classes
      */
     public static Split multiOtsu(float[] values, int classes) {
         if (classes < 2 || classes > 8) {
@@ -36,7 +48,7 @@ public final class Thresholds {
             min = Math.min(min, v);
             max = Math.max(max, v);
         }
-        Split none = new Split(classes, Double.NaN, Double.NaN);
+        Split none = new Split(classes, Double.NaN, List.of());
         if (!(max > min)) {
             return none;
         }
@@ -82,18 +94,21 @@ public final class Thresholds {
         double[] means = new double[classes];
         double mean = 0;
         int i = BINS;
-        int top = cut[classes][BINS];
+        Double[] thresholds = new Double[classes - 1];
         for (int k = classes; k >= 1; k--) {
             int j = cut[k][i];
             means[k - 1] = (sum[i] - sum[j]) / (count[i] - count[j]);
             mean += means[k - 1] / classes;
+            if (k > 1) {
+                thresholds[k - 2] = min + j * width;
+            }
             i = j;
         }
         double variance = 0;
         for (double m : means) {
             variance += (m - mean) * (m - mean) / classes;
         }
-        return new Split(classes, variance / Math.sqrt(classes), min + top * width);
+        return new Split(classes, variance / Math.sqrt(classes), List.of(thresholds));
     }
 
     /**
@@ -102,7 +117,7 @@ public final class Thresholds {
      * @return the split, with a threshold of positive infinity if all values are alike
      */
     public static Split saliency(float[] values) {
-        Split best = new Split(1, Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY);
+        Split best = new Split(1, Double.NEGATIVE_INFINITY, List.of(Double.POSITIVE_INFINITY));
         for (int n = 2; n <= 4; n++) {
             Split split = multiOtsu(values, n);
             if (split.score() > best.score()) {
