@@ -6,8 +6,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Map;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Folders and reports. Thread-safe. */
 final class Output {
@@ -29,14 +32,39 @@ final class Output {
         }
     }
 
-    /** Writes a report; one that is there is replaced once the new one is complete. */
+    /**
+     * Writes a report; one that is there is replaced once the new one is complete. Numbers that are NaN or infinite,
+     * which JSON does not have, become null.
+     */
     static void json(Path file, Map<String, ?> report) {
         Path part = file.resolveSibling(file.getFileName() + ".part");
+        JsonNode tree = JSON.valueToTree(report);
+        removeNonFinite(tree);
         try {
-            Files.write(part, JSON.writeValueAsBytes(report));
+            Files.write(part, JSON.writeValueAsBytes(tree));
             Files.move(part, file, StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException e) {
             throw new TeleWorldException(TeleWorldException.Category.USER, file + ": cannot be written", e);
         }
+    }
+
+    private static void removeNonFinite(JsonNode node) {
+        if (node instanceof ObjectNode object) {
+            object.propertyNames().stream()
+                    .filter(name -> isNonFinite(object.get(name)))
+                    .toList()
+                    .forEach(object::putNull);
+        } else if (node instanceof ArrayNode array) {
+            for (int i = 0; i < array.size(); i++) {
+                if (isNonFinite(array.get(i))) {
+                    array.setNull(i);
+                }
+            }
+        }
+        node.forEach(Output::removeNonFinite);
+    }
+
+    private static boolean isNonFinite(JsonNode node) {
+        return node.isFloatingPointNumber() && !Double.isFinite(node.doubleValue());
     }
 }

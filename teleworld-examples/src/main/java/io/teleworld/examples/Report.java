@@ -57,11 +57,12 @@ final class Report {
 
     /** Mean and interval, such as {@code 18.21 [17.90, 18.55]}. */
     static String text(Bootstrap.Interval i) {
-        return String.format(Locale.ROOT, "%.2f [%.2f, %.2f]", i.mean(), i.lower(), i.upper());
+        return text(i.mean()) + " [" + text(i.lower()) + ", " + text(i.upper()) + "]";
     }
 
+    /** Two decimals, or a dash where there is no such figure. */
     static String text(double value) {
-        return String.format(Locale.ROOT, "%.2f", value);
+        return Double.isFinite(value) ? String.format(Locale.ROOT, "%.2f", value) : "–";
     }
 
     static String yesNo(boolean value) {

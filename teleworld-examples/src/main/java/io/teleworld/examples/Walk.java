@@ -232,16 +232,7 @@ public final class Walk implements Callable<Integer> {
             session.memory().export(PlyFormat.BINARY, out.resolve("memory.ply"));
             Map<String, Object> report = report(description, script, written, loaded, generation, statistics);
             Output.json(out.resolve("report.json"), report);
-            log.printf(
-                    Locale.ROOT,
-                    "%d frames at %.1f/s, first after %.2f s, key to frame %.0f ms (p50) %.0f ms (p95), %d points: %s%n",
-                    written,
-                    Math.max(0, written - 1) / Stages.seconds(generation),
-                    statistics.timeToFirstFrame().map(Stages::seconds).orElse(Double.NaN),
-                    Stages.percentileMillis(statistics.keyLatencies(), 0.5),
-                    Stages.percentileMillis(statistics.keyLatencies(), 0.95),
-                    statistics.memoryPoints(),
-                    out);
+            log.println(summary(written, generation, statistics));
             log.flush();
         }
         if (interrupts.requested() && written < total) {
@@ -250,6 +241,25 @@ public final class Walk implements Callable<Integer> {
             return Cli.INTERRUPTED;
         }
         return Cli.OK;
+    }
+
+    /** One line with the figures that there are: a walk that was stopped early has no rate and answered no key. */
+    String summary(int frames, Duration generation, SessionStatistics statistics) {
+        StringBuilder line = new StringBuilder(frames + (frames == 1 ? " frame" : " frames"));
+        if (frames > 1) {
+            line.append(String.format(Locale.ROOT, " at %.1f/s", (frames - 1) / Stages.seconds(generation)));
+        }
+        statistics
+                .timeToFirstFrame()
+                .ifPresent(d -> line.append(String.format(Locale.ROOT, ", first after %.2f s", Stages.seconds(d))));
+        if (!statistics.keyLatencies().isEmpty()) {
+            line.append(String.format(
+                    Locale.ROOT,
+                    ", key to frame %.0f ms (p50) %.0f ms (p95)",
+                    Stages.percentileMillis(statistics.keyLatencies(), 0.5),
+                    Stages.percentileMillis(statistics.keyLatencies(), 0.95)));
+        }
+        return line + String.format(Locale.ROOT, ", %d points: %s", statistics.memoryPoints(), out);
     }
 
     private Map<String, Object> report(

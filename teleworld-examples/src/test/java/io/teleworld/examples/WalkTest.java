@@ -4,13 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.teleworld.RgbImage;
+import io.teleworld.SessionStatistics;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -109,6 +113,27 @@ class WalkTest {
         if (frames > 0) {
             assertThat(Mp4Probe.of(out.resolve("walk.mp4")).frames()).isEqualTo(frames);
         }
+    }
+
+    @Test
+    void theLastLineTellsOnlyFiguresThatThereAre() {
+        Walk walk = new Walk();
+        walk.out = Path.of("there");
+        SessionStatistics nothing =
+                new SessionStatistics(1, Duration.ofSeconds(2), Map.of(), Optional.empty(), List.of(), 5, 0, 0);
+        assertThat(walk.summary(1, nothing.elapsed(), nothing)).isEqualTo("1 frame, 5 points: there");
+        SessionStatistics some = new SessionStatistics(
+                9,
+                Duration.ofSeconds(2),
+                Map.of(),
+                Optional.of(Duration.ofMillis(500)),
+                List.of(Duration.ofMillis(100)),
+                5,
+                0,
+                0);
+        assertThat(walk.summary(9, some.elapsed(), some))
+                .isEqualTo("9 frames at 4.0/s, first after 0.50 s, key to frame 100 ms (p50) 100 ms (p95),"
+                        + " 5 points: there");
     }
 
     @Test
