@@ -17,6 +17,15 @@ public sealed interface ModelSource {
     }
 
     /**
+     * A repository of a hub, such as {@code Wan-AI/Wan2.1-T2V-1.3B-Diffusers}, with the settings of the environment
+     * ({@code HF_HOME}, {@code HF_TOKEN}, {@code HF_ENDPOINT}, {@code HF_HUB_OFFLINE}). Files are fetched when they are
+     * needed, checked, and kept in the Hugging Face cache.
+     */
+    static ModelSource hub(String repository) {
+        return new Hub(repository, "main", HubSettings.fromEnvironment());
+    }
+
+    /**
      * A package on the class path.
      *
      * @param name letters, digits, dots, hyphens and underscores
@@ -50,6 +59,37 @@ public sealed interface ModelSource {
         @Override
         public String toString() {
             return path.toString();
+        }
+    }
+
+    /**
+     * A repository of a hub.
+     *
+     * @param repository {@code ORGANISATION/NAME}, of letters, digits, dots, hyphens and underscores
+     * @param revision a branch, a tag or a commit
+     * @param settings where the hub is and where its files are kept
+     */
+    record Hub(String repository, String revision, HubSettings settings) implements ModelSource {
+        public Hub {
+            Objects.requireNonNull(settings, "settings");
+            if (!repository.matches("([A-Za-z0-9_][A-Za-z0-9._-]*/)?[A-Za-z0-9_][A-Za-z0-9._-]*")
+                    || repository.contains("..")
+                    || repository.contains("--")) {
+                throw new IllegalArgumentException("repository is '" + repository
+                        + "'; it must be ORGANISATION/NAME, of letters, digits, '.', '_' and '-'");
+            }
+            if (!revision.matches("[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
+                    || revision.contains("..")
+                    || revision.contains("//")
+                    || revision.endsWith("/")) {
+                throw new IllegalArgumentException(
+                        "revision is '" + revision + "'; it must be the name of a branch or tag, or a commit");
+            }
+        }
+
+        @Override
+        public String toString() {
+            return repository + (revision.equals("main") ? "" : "@" + revision);
         }
     }
 }

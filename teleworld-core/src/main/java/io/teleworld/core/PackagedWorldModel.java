@@ -13,6 +13,7 @@ import io.teleworld.core.generate.SegmentLayout;
 import io.teleworld.core.loop.LoopSession;
 import io.teleworld.core.loop.SessionFactory;
 import io.teleworld.core.memory.MemoryOptions;
+import io.teleworld.core.model.MemoryEstimate;
 import io.teleworld.core.model.ModelFiles;
 import io.teleworld.core.model.ModelPackage;
 import io.teleworld.core.model.TeleWorldConfig;
@@ -30,7 +31,10 @@ import io.teleworld.runtime.TensorRuntime;
 import io.teleworld.runtime.TensorRuntimeProvider;
 import io.teleworld.runtime.Weights;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -91,12 +95,18 @@ final class PackagedWorldModel implements WorldModel {
     }
 
     static PackagedWorldModel open(ModelSource source, ModelOptions options) {
+        return open(source, options, MemoryEstimate.availableBytes());
+    }
+
+    /** As {@link #open(ModelSource, ModelOptions)} where so much memory is available. */
+    static PackagedWorldModel open(ModelSource source, ModelOptions options, long availableBytes) {
         ModelPackage files = ModelPackage.open(ModelFiles.of(source));
         if (files.scheduler().denoisingSteps().isEmpty()) {
             throw new ModelFormatException(
                     source + "/scheduler/scheduler_config.json",
                     "denoising_steps is empty; sessions need a distilled model with a list of steps");
         }
+        memory(files, options).require("model " + files.world().name(), availableBytes);
         files.requireFinite();
         RuntimeRegistry registry = RuntimeRegistry.load(PackagedWorldModel.class.getClassLoader());
         TensorRuntimeProvider provider = provider(registry, options.runtimes());
@@ -113,6 +123,28 @@ final class PackagedWorldModel implements WorldModel {
             }
             throw e;
         }
+    }
+
+    /** What the four networks and one session's caches will take. */
+    private static MemoryEstimate memory(ModelPackage files, ModelOptions options) {
+        TeleWorldConfig world = files.world();
+        TeleWorldConfig.NetworkPrecision packaged = world.precision();
+        // A run is at most one group of the segment and its guidance.
+        List<Integer> groups = world.segments().groups();
+        long frames = groups.stream()
+                .mapToLong(g -> 2L * Collections.frequency(groups, g))
+                .max()
+                .orElse(1);
+        return memory(files.transformerGraph(cacheCapacity(world)), options, packaged.transformer(), frames)
+                .and(memory(files.encoderGraph(), options, packaged.vae(), 1))
+                .and(memory(files.decoderGraph(), options, packaged.vae(), 1))
+                .and(memory(files.geometryGraph(), options, packaged.geometry(), 1));
+    }
+
+    private static MemoryEstimate memory(Graph graph, ModelOptions options, Precision packaged, long frames) {
+        Map<String, Long> extents = new HashMap<>();
+        graph.inputSymbols().forEach(s -> extents.put(s, s.equals("frames") ? frames : 1L));
+        return MemoryEstimate.of(graph, options.precision().orElse(packaged), extents);
     }
 
     private static TensorRuntimeProvider provider(RuntimeRegistry registry, List<String> wanted) {

@@ -1,6 +1,7 @@
 package io.teleworld.core.model;
 
 import io.teleworld.ModelSource;
+import io.teleworld.core.hub.HubRepository;
 import io.teleworld.error.ModelFormatException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -40,10 +41,17 @@ public interface ModelFiles {
         }
     }
 
-    /** The files of a source. */
+    /**
+     * The files of a source.
+     *
+     * @throws io.teleworld.error.TeleWorldException if a hub cannot be reached or refuses
+     */
     static ModelFiles of(ModelSource source) {
         if (source instanceof ModelSource.Directory d) {
             return directory(d.path());
+        }
+        if (source instanceof ModelSource.Hub h) {
+            return hub(HubRepository.open(h));
         }
         ModelSource.Bundled b = (ModelSource.Bundled) source;
         return classPath(b.classLoader(), "io/teleworld/models/" + b.name());
@@ -70,6 +78,34 @@ public interface ModelFiles {
             @Override
             public Optional<Path> onDisk(String path) {
                 return exists(path) ? Optional.of(root.resolve(path)) : Optional.empty();
+            }
+        };
+    }
+
+    /** The files of a hub's repository, each fetched when it is first opened. */
+    static ModelFiles hub(HubRepository repository) {
+        return new ModelFiles() {
+            @Override
+            public String description() {
+                return repository.toString();
+            }
+
+            @Override
+            public InputStream open(String path) throws IOException {
+                if (!exists(path)) {
+                    throw new FileNotFoundException(path + " is not in " + repository);
+                }
+                return Files.newInputStream(repository.fetch(path));
+            }
+
+            @Override
+            public boolean exists(String path) {
+                return repository.files().contains(path);
+            }
+
+            @Override
+            public Optional<Path> onDisk(String path) {
+                return exists(path) ? Optional.of(repository.fetch(path)) : Optional.empty();
             }
         };
     }
