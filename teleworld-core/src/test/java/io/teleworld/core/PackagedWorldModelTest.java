@@ -93,6 +93,13 @@ class PackagedWorldModelTest {
     }
 
     @Test
+    void aModelThatDoesNotFitIsRefusedWithBothNumbers() {
+        assertThatThrownBy(() -> PackagedWorldModel.open(ModelSource.directory(folder), REFERENCE, 1 << 10))
+                .isInstanceOf(TeleWorldException.class)
+                .hasMessageMatching("model tiny needs about 0.0[0-9] GiB of memory .* but 0.00 GiB are available");
+    }
+
+    @Test
     void sessionsOfOneModelAreIndependentAndEndWithIt() {
         WorldStart start = WorldStart.image(picture()).seed(7).script(SCRIPT);
         WorldModel model = open();

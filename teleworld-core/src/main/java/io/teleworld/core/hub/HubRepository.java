@@ -30,6 +30,7 @@ import java.time.Duration;
 import java.util.Collections;
 import java.util.HexFormat;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -336,7 +337,7 @@ public final class HubRepository {
             if (have == remote.size() && Files.exists(partial)) {
                 return;
             }
-            long free = disk.usableBytes(partial.getParent());
+            long free = disk.usableBytes(root.resolve("blobs"));
             if (free < remote.size() - have) {
                 throw new DiskException(
                         new IOException((remote.size() - have) + " bytes are needed, " + free + " are free"));
@@ -429,10 +430,11 @@ public final class HubRepository {
         if (Files.isRegularFile(snapshot)) {
             return;
         }
-        Files.createDirectories(snapshot.getParent());
+        Path folder = Objects.requireNonNull(snapshot.getParent(), "a snapshot lies in a folder");
+        Files.createDirectories(folder);
         Files.deleteIfExists(snapshot);
         try {
-            Files.createSymbolicLink(snapshot, snapshot.getParent().relativize(blob));
+            Files.createSymbolicLink(snapshot, folder.relativize(blob));
         } catch (UnsupportedOperationException | FileSystemException e) {
             // No links here: the layout then has the file itself in the snapshot.
             Files.move(blob, snapshot, StandardCopyOption.ATOMIC_MOVE);

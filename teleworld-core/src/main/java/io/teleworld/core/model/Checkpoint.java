@@ -4,6 +4,8 @@ import io.teleworld.core.network.KeyLayouts;
 import io.teleworld.core.network.VideoAutoencoder;
 import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.core.network.WanAutoencoderConfig;
+import io.teleworld.core.network.WanAutoencoderKeys;
 import io.teleworld.core.weights.LoraWeights;
 import io.teleworld.core.weights.Safetensors;
 import io.teleworld.core.weights.TensorFile;
@@ -19,6 +21,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -28,7 +31,8 @@ import org.jspecify.annotations.Nullable;
  * in when it was saved. Immutable and thread-safe.
  *
  * <p>Recognised are video transformers of the Wan 2.1 family with original or Diffusers names (Wan 2.1 text- and
- * image-to-video, Self-Forcing, CausVid, LongLive, MMPL, Krea, Matrix-Game 2, ReCamMaster) and the tiny autoencoder TAEHV.
+ * image-to-video, Self-Forcing, CausVid, LongLive, MMPL, Krea, Matrix-Game 2, ReCamMaster), its autoencoder, and the tiny
+ * autoencoder TAEHV.
  * A file may hold several networks, as those of distillation do; one part is chosen, by default the first that is there of
  * {@code generator_ema}, {@code generator} and the only network of the file.
  */
@@ -37,13 +41,21 @@ public final class Checkpoint {
     /** What network a checkpoint holds. */
     public enum Kind {
         VIDEO_TRANSFORMER,
+        /** The autoencoder of Wan 2.1, {@link io.teleworld.core.network.WanAutoencoder}. */
+        WAN_AUTOENCODER,
+        /** The tiny autoencoder for latents of Wan 2.1, {@link VideoAutoencoder}. */
         TAEHV
     }
 
     private static final List<String> PREFERRED = List.of("generator_ema", "generator");
     private static final String WRAPPERS = "(_fsdp_wrapped_module|_checkpoint_wrapped_module|_orig_mod)\\.";
+    private static final String TAEHV = "decoder.3.conv.0.weight";
+    private static final String WAN_VAE = "decoder.upsamples.0.residual.0.gamma";
+    private static final String WAN_VAE_DIFFUSERS = "decoder.up_blocks.0.resnets.0.norm1.gamma";
+    /** The name of one weight of each network, which is enough to recognise it. */
     private static final List<String> MARKERS =
-            List.of("blocks.0.self_attn.q.weight", "blocks.0.attn1.to_q.weight", "decoder.3.conv.0.weight");
+            List.of("blocks.0.self_attn.q.weight", "blocks.0.attn1.to_q.weight", TAEHV, WAN_VAE, WAN_VAE_DIFFUSERS);
+
     private static final Pattern BLOCK = Pattern.compile("blocks\\.(\\d+)\\..*");
 
     private final Kind kind;
@@ -116,11 +128,29 @@ public final class Checkpoint {
                 .toList();
         WeightFiles added = own.filtered(KeyLayouts::isAdded);
         WeightFiles base = own.filtered(n -> !KeyLayouts.isAdded(n));
-        if (own.names().contains(MARKERS.get(2))) {
+        if (own.names().contains(TAEHV)) {
             return new Checkpoint(Kind.TAEHV, null, part, fitted(base), added, others);
         }
+        if (own.names().contains(WAN_VAE) || own.names().contains(WAN_VAE_DIFFUSERS)) {
+            WanAutoencoderKeys keys = new WanAutoencoderKeys(WanAutoencoderConfig.wan21());
+            boolean original = WanAutoencoderKeys.isOriginal(own.names());
+            return new Checkpoint(
+                    Kind.WAN_AUTOENCODER,
+                    original ? KeyLayouts.Layout.ORIGINAL : KeyLayouts.Layout.DIFFUSERS,
+                    part,
+                    translated(base, n -> keys.toDiffusers(original ? n : keys.toOriginal(n))),
+                    added,
+                    others);
+        }
         KeyLayouts.Layout layout = KeyLayouts.detect(own.names());
-        return new Checkpoint(Kind.VIDEO_TRANSFORMER, layout, part, translated(base, layout), added, others);
+        boolean original = layout == KeyLayouts.Layout.ORIGINAL;
+        return new Checkpoint(
+                Kind.VIDEO_TRANSFORMER,
+                layout,
+                part,
+                translated(base, n -> KeyLayouts.toDiffusers(original ? n : KeyLayouts.toOriginal(n))),
+                added,
+                others);
     }
 
     /** Where each network of the files begins: from what is in front of its names, short and whole. */
@@ -168,13 +198,12 @@ public final class Checkpoint {
         return name.replaceAll(WRAPPERS, "");
     }
 
-    private static WeightFiles translated(WeightFiles base, KeyLayouts.Layout layout) {
+    private static WeightFiles translated(WeightFiles base, UnaryOperator<String> rename) {
         Map<String, String> names = new TreeMap<>();
         TreeSet<String> unknown = new TreeSet<>();
         for (String n : base.names()) {
             try {
-                String original = layout == KeyLayouts.Layout.ORIGINAL ? n : KeyLayouts.toOriginal(n);
-                names.put(n, KeyLayouts.toDiffusers(original));
+                names.put(n, rename.apply(n));
             } catch (IllegalArgumentException e) {
                 unknown.add(n);
             }
@@ -244,7 +273,7 @@ public final class Checkpoint {
     /**
      * The naming in which it was stored.
      *
-     * @throws IllegalStateException if it is not a video transformer
+     * @throws IllegalStateException if it is of a network that has one naming only
      */
     public KeyLayouts.Layout layout() {
         if (layout == null) {
@@ -258,7 +287,7 @@ public final class Checkpoint {
         return part;
     }
 
-    /** The weights under the names of the network: Diffusers' for a video transformer, TAEHV's own. */
+    /** The weights under the names of the network: Diffusers' where there are two, else the network's own. */
     public WeightFiles weights() {
         return weights;
     }
@@ -297,6 +326,7 @@ public final class Checkpoint {
         String image = embedder + "image_embedder.";
         boolean hasImage = weights.names().contains(image + "norm1.weight");
         boolean hasPositions = weights.names().contains(image + "pos_embed");
+        String camera = "blocks.0.cam_encoder.weight";
         int layers = 0;
         for (String n : weights.names()) {
             Matcher m = BLOCK.matcher(n);
@@ -328,7 +358,9 @@ public final class Checkpoint {
                     1024,
                     hasPositions ? small(shape(image + "pos_embed", 3)[1]) : null,
                     512,
-                    0);
+                    0,
+                    weights.names().contains(camera) ? small(shape(camera, 2)[1]) : null,
+                    weights.names().contains("blocks.0.projector.weight"));
         } catch (IllegalArgumentException e) {
             throw new ModelFormatException(weights.description(), "shapes contradict each other: " + e.getMessage(), e);
         }

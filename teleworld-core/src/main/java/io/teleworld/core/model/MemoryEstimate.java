@@ -55,15 +55,18 @@ public record MemoryEstimate(long weightBytes, long stateBytes, long activationB
                 long frame = c.frameShape().elementCount().evaluate(all);
                 state = plus(state, times(times(frame, c.capacity()), c.dtype().byteSize()));
             } else if (s instanceof State.Register r) {
-                state = plus(state, times(r.shape().elementCount().evaluate(all), r.dtype().byteSize()));
+                state = plus(
+                        state,
+                        times(r.shape().elementCount().evaluate(all), r.dtype().byteSize()));
             }
         }
         return new MemoryEstimate(weights(graph, precision), state, activations(graph, all));
     }
 
-    private static long weights(Graph graph, Precision precision) {
+    private static long weights(Graph composite, Precision precision) {
+        Graph graph = composite.expand(op -> op instanceof Op.Linear);
         Set<Value> linear = new HashSet<>();
-        for (Node n : graph.expand(op -> op instanceof Op.Linear).nodes()) {
+        for (Node n : graph.nodes()) {
             if (n.op() instanceof Op.Linear) {
                 linear.add(n.inputs().get(1));
             }
@@ -71,12 +74,11 @@ public record MemoryEstimate(long weightBytes, long stateBytes, long activationB
         long total = 0;
         for (Value v : graph.parameters().values()) {
             boolean matrix = v.shape().rank() >= 2;
-            int size =
-                    switch (precision) {
-                        case FP32 -> 4;
-                        case FP16, BF16 -> matrix ? 2 : 4;
-                        case INT8_LINEAR -> linear.contains(v) ? 1 : 4;
-                    };
+            int size = switch (precision) {
+                case FP32 -> 4;
+                case FP16, BF16 -> matrix ? 2 : 4;
+                case INT8_LINEAR -> linear.contains(v) ? 1 : 4;
+            };
             total = plus(total, times(v.shape().elementCount().known(), size));
         }
         return total;

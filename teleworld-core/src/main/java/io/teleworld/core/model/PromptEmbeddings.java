@@ -43,8 +43,8 @@ public final class PromptEmbeddings {
         if (flat.length != 2 || flat[0] < 1 || flat[1] < 1 || !known) {
             throw new ModelFormatException(
                     file.toString(),
-                    "tensor " + name + " is " + type + " " + Arrays.toString(shape) + "; a prompt is [n,width] in F32, F16 or"
-                            + " BF16");
+                    "tensor " + name + " is " + type + " " + Arrays.toString(shape)
+                            + "; a prompt is [n,width] in F32, F16 or" + " BF16");
         }
         HostTensor rows = Conversions.convert(tensors.tensor(name), DType.F32);
         ByteBuffer b = rows.hostBuffer();

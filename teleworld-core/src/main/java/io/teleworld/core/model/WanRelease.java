@@ -6,7 +6,10 @@ import io.teleworld.core.network.KeyLayouts.Layout;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformer.TimestepPer;
 import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.core.network.WanAutoencoder;
+import io.teleworld.core.network.WanAutoencoderConfig;
 import io.teleworld.core.weights.LoraWeights;
+import io.teleworld.core.weights.WeightFiles;
 import io.teleworld.error.ModelFormatException;
 import io.teleworld.graph.Graph;
 import java.io.ByteArrayInputStream;
@@ -27,11 +30,15 @@ public final class WanRelease {
     /** Widths of heads in all published models; the original configuration gives the number of heads instead. */
     private static final int HEAD_DIM = 128;
 
+    private static final String ORIGINAL_VAE = "Wan2.1_VAE.pth";
+
     private final Layout layout;
     private final VideoTransformerConfig config;
     private final Checkpoint transformer;
+    private final ModelFiles files;
 
-    private WanRelease(Layout layout, VideoTransformerConfig config, Checkpoint transformer) {
+    private WanRelease(ModelFiles files, Layout layout, VideoTransformerConfig config, Checkpoint transformer) {
+        this.files = files;
         this.layout = layout;
         this.config = config;
         this.transformer = transformer;
@@ -57,11 +64,11 @@ public final class WanRelease {
                     new ByteArrayInputStream(files.bytes("transformer/config.json")),
                     VideoTransformerConfig.wan13b());
             Checkpoint c = Checkpoint.of(ModelPackage.weights(files, "transformer"), null);
-            return new WanRelease(Layout.DIFFUSERS, config, c);
+            return new WanRelease(files, Layout.DIFFUSERS, config, c);
         }
         if (files.exists("config.json")) {
             VideoTransformerConfig config = original(files, "config.json");
-            return new WanRelease(Layout.ORIGINAL, config, Checkpoint.of(ModelPackage.weights(files, ""), null));
+            return new WanRelease(files, Layout.ORIGINAL, config, Checkpoint.of(ModelPackage.weights(files, ""), null));
         }
         throw new ModelFormatException(
                 files.description(),
@@ -70,12 +77,12 @@ public final class WanRelease {
 
     /** This release with the weights of a checkpoint of the same shape, such as one of Self-Forcing, in its place. */
     public WanRelease with(Checkpoint checkpoint) {
-        return new WanRelease(layout, config, checkpoint);
+        return new WanRelease(files, layout, config, checkpoint);
     }
 
     /** This release with low-rank changes. */
     public WanRelease with(LoraWeights lora) {
-        return new WanRelease(layout, config, transformer.with(lora));
+        return new WanRelease(files, layout, config, transformer.with(lora));
     }
 
     /** The arrangement of the files. */
@@ -91,6 +98,28 @@ public final class WanRelease {
     /** The transformer's weights. */
     public Checkpoint transformer() {
         return transformer;
+    }
+
+    /**
+     * The weights of the autoencoder: {@code vae/} or {@code Wan2.1_VAE.pth}.
+     *
+     * @throws ModelFormatException if they are missing or not exactly those of Wan 2.1
+     */
+    public Checkpoint autoencoder() {
+        Checkpoint c = layout == Layout.DIFFUSERS
+                ? Checkpoint.of(ModelPackage.weights(files, "vae"), null)
+                : Checkpoint.of(
+                        WeightFiles.of(
+                                files.description() + "/" + ORIGINAL_VAE,
+                                List.of(ModelPackage.tensors(files, ORIGINAL_VAE))),
+                        null);
+        WanAutoencoderConfig sizes = WanAutoencoderConfig.wan21();
+        int side = 8 * sizes.spatialFactor();
+        c.weights()
+                .requireExactly(
+                        WanAutoencoder.encoderGraph(sizes, side, side, false),
+                        WanAutoencoder.decoderGraph(sizes, 8, 8, false));
+        return c;
     }
 
     /** Any of the transformer's graphs has the same weights; this one is the smallest. */
@@ -148,7 +177,8 @@ public final class WanRelease {
         }
         if (!n.isIntegralNumber() || !n.canConvertToInt() || n.asInt() < 1) {
             throw new ModelFormatException(
-                    file, "key '" + key + "' is " + (n.isMissingNode() ? "missing" : n) + "; it must be a positive number");
+                    file,
+                    "key '" + key + "' is " + (n.isMissingNode() ? "missing" : n) + "; it must be a positive number");
         }
         return n.asInt();
     }

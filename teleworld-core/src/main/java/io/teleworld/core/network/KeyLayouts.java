@@ -27,7 +27,7 @@ public final class KeyLayouts {
     private static final Pattern PREFIX =
             Pattern.compile("^((generator_ema|generator|generator_lora|state_dict|model_state"
                     + "|base_model|diffusion_model|transformer|module|model)\\.)+");
-    private static final Pattern ADDED = Pattern.compile("blocks\\.\\d+\\.(action_model|cam_encoder|projector)\\..+");
+    private static final Pattern ADDED = Pattern.compile("blocks\\.\\d+\\.action_model\\..+");
 
     private static final String EMBEDDER = "condition_embedder.";
 
@@ -91,8 +91,8 @@ public final class KeyLayouts {
     }
 
     /**
-     * Whether a name belongs to a module that some models add to the blocks: the keyboard and mouse of Matrix-Game, the
-     * camera of ReCamMaster. Such modules have the same names in both layouts.
+     * Whether a name belongs to a module that a model adds to the blocks and the network here lacks: the keyboard and
+     * mouse of Matrix-Game. Such modules have the same names in both layouts.
      */
     public static boolean isAdded(String name) {
         return ADDED.matcher(name).matches();

@@ -12,6 +12,9 @@ import io.teleworld.core.network.VideoAutoencoderConfig.Stage;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformer.TimestepPer;
 import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.core.network.WanAutoencoder;
+import io.teleworld.core.network.WanAutoencoderConfig;
+import io.teleworld.core.network.WanAutoencoderKeys;
 import io.teleworld.core.weights.Safetensors;
 import io.teleworld.core.weights.TensorFile;
 import io.teleworld.core.weights.TorchFile;
@@ -350,6 +353,46 @@ final class CheckpointTest {
                 .withLastRows("a", 2);
         assertThat(cut.get("a").toFloatArray()).containsExactly(3, 4, 5, 6);
         assertThat(cut.shape("a")).containsExactly(2, 2);
+    }
+
+    @Test
+    void cameraConditionedTransformer() {
+        Map<String, long[]> shapes = new TreeMap<>();
+        graph(TEXT)
+                .parameters()
+                .forEach(
+                        (n, v) -> shapes.put(KeyLayouts.toOriginal(n), v.shape().known()));
+        for (int i = 0; i < 2; i++) {
+            shapes.put("blocks." + i + ".cam_encoder.weight", new long[] {24, 12});
+            shapes.put("blocks." + i + ".cam_encoder.bias", new long[] {24});
+            shapes.put("blocks." + i + ".projector.weight", new long[] {24, 24});
+            shapes.put("blocks." + i + ".projector.bias", new long[] {24});
+        }
+        Checkpoint c = Checkpoint.of(WeightFiles.of("shapes", List.of(new ShapesOnly(shapes))), null);
+        VideoTransformerConfig config = c.transformerConfig(12);
+        assertThat(config.camEncoderIn()).isEqualTo(12);
+        assertThat(config.projector()).isTrue();
+        c.weights().requireExactly(graph(config));
+    }
+
+    @Test
+    void wanAutoencoderInBothLayouts() {
+        WanAutoencoderConfig config = WanAutoencoderConfig.wan21();
+        WanAutoencoderKeys keys = new WanAutoencoderKeys(config);
+        Graph encoder = WanAutoencoder.encoderGraph(config, 64, 64, false);
+        Graph decoder = WanAutoencoder.decoderGraph(config, 8, 8, false);
+        Map<String, long[]> diffusers = new TreeMap<>();
+        encoder.parameters().forEach((n, v) -> diffusers.put(n, v.shape().known()));
+        decoder.parameters().forEach((n, v) -> diffusers.put(n, v.shape().known()));
+        Map<String, long[]> original = new TreeMap<>();
+        diffusers.forEach((n, shape) -> original.put(keys.toOriginal(n), shape));
+        for (Map<String, long[]> shapes : List.of(diffusers, original)) {
+            Checkpoint c = Checkpoint.of(WeightFiles.of("shapes", List.of(new ShapesOnly(shapes))), null);
+            assertThat(c.kind()).isEqualTo(Checkpoint.Kind.WAN_AUTOENCODER);
+            assertThat(c.layout() == KeyLayouts.Layout.ORIGINAL).isEqualTo(shapes == original);
+            c.weights().requireExactly(encoder, decoder);
+            assertThat(c.parameters()).isEqualTo(126_892_531);
+        }
     }
 
     @Test
