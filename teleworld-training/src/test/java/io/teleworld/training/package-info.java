@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.training;
+
+import org.jspecify.annotations.NullMarked;
