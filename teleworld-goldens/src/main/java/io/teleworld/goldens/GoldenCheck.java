@@ -60,7 +60,8 @@ public final class GoldenCheck implements Callable<Integer> {
             paramLabel = "NAME",
             split = ",",
             defaultValue = "reference",
-            description = "One runtime or several, separated by commas; default: ${DEFAULT-VALUE}.")
+            description = "One runtime or several, separated by commas, or 'all' that can be used here; default:"
+                    + " ${DEFAULT-VALUE}.")
     List<String> runtimes = List.of("reference");
 
     @Option(
@@ -138,21 +139,32 @@ public final class GoldenCheck implements Callable<Integer> {
         }
         PrintWriter out = command.commandLine().getOut();
         RuntimeRegistry registry = RuntimeRegistry.load(GoldenCheck.class.getClassLoader());
-        List<TensorRuntimeProvider> providers = new ArrayList<>();
-        for (String runtime : runtimes) {
-            TensorRuntimeProvider provider = registry.get(runtime);
-            if (provider.probe() instanceof Availability.Unavailable u) {
-                throw new TeleWorldException(
-                        TeleWorldException.Category.BACKEND, "runtime " + runtime + " cannot be used: " + u.reason());
-            }
-            providers.add(provider);
-        }
+        List<TensorRuntimeProvider> providers = providers(registry, out);
         int code = OK;
         for (TensorRuntimeProvider provider : providers) {
             int one = checkAll(dir, names, provider, out);
             code = code == FAILED || one == FAILED ? FAILED : Math.max(code, one);
         }
         return code;
+    }
+
+    private List<TensorRuntimeProvider> providers(RuntimeRegistry registry, PrintWriter out) {
+        boolean all = runtimes.equals(List.of("all"));
+        List<TensorRuntimeProvider> providers = new ArrayList<>();
+        for (String runtime : all ? registry.names() : runtimes) {
+            TensorRuntimeProvider provider = registry.get(runtime);
+            if (provider.probe() instanceof Availability.Unavailable u) {
+                if (!all) {
+                    throw new TeleWorldException(
+                            TeleWorldException.Category.BACKEND,
+                            "runtime " + runtime + " cannot be used: " + u.reason());
+                }
+                out.printf("runtime %s cannot be used: %s%n", runtime, u.reason());
+            } else {
+                providers.add(provider);
+            }
+        }
+        return providers;
     }
 
     private int checkAll(Path dir, List<String> names, TensorRuntimeProvider provider, PrintWriter out) {

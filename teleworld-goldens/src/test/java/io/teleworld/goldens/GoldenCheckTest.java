@@ -1,6 +1,7 @@
 package io.teleworld.goldens;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.teleworld.core.network.ParameterInit;
 import io.teleworld.core.network.VideoTransformer;
@@ -8,6 +9,7 @@ import io.teleworld.core.network.VideoTransformer.TimestepPer;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.core.weights.Safetensors;
 import io.teleworld.graph.Graph;
+import io.teleworld.runtime.Availability;
 import io.teleworld.runtime.Precision;
 import io.teleworld.runtime.Program;
 import io.teleworld.runtime.RunOptions;
@@ -30,7 +32,7 @@ import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import picocli.CommandLine;
 
 final class GoldenCheckTest {
@@ -55,9 +57,25 @@ final class GoldenCheckTest {
                 .getParent();
     }
 
+    /** All that are on the class path; {@code --runtime all} passes over those that cannot be used here. */
+    static List<String> runtimes() {
+        return RuntimeRegistry.load(GoldenCheckTest.class.getClassLoader()).names();
+    }
+
+    @Test
+    void allMeansEveryRuntimeThatCanBeUsed() throws URISyntaxException {
+        Outcome o = check(selection(), "--runtime", "all", "--cases", "wan_dit_t2v_tiny");
+        assertThat(o.code()).as(o.out() + o.err()).isZero();
+        assertThat(o.out()).contains("on reference in fp32").contains("on onnx in fp32");
+    }
+
     @ParameterizedTest
-    @ValueSource(strings = {"reference", "onnx"})
+    @MethodSource("runtimes")
     void theSelectionAgrees(String runtime) throws URISyntaxException {
+        assumeThat(RuntimeRegistry.load(getClass().getClassLoader())
+                        .get(runtime)
+                        .probe())
+                .isInstanceOf(Availability.Available.class);
         Outcome o = check(selection(), "--runtime", runtime, "--strict");
         assertThat(o.code()).as(o.out() + o.err()).isZero();
         assertThat(o.out()).contains("on " + runtime + " in fp32").contains("0 fail; 0 not checked");
