@@ -8,6 +8,7 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static io.teleworld.architecture.Modules.API;
 import static io.teleworld.architecture.Modules.CLASSES;
 import static io.teleworld.architecture.Modules.CORE;
+import static io.teleworld.architecture.Modules.DJL;
 import static io.teleworld.architecture.Modules.EXAMPLES;
 import static io.teleworld.architecture.Modules.GOLDENS;
 import static io.teleworld.architecture.Modules.ONNX;
@@ -84,12 +85,13 @@ class ArchitectureTest {
                 .check(CLASSES);
     }
 
-    @Test
-    void backendsDependOnTheApiAndNeverOnAnotherModule() {
+    @ParameterizedTest
+    @ValueSource(strings = {ONNX, DJL})
+    void backendsDependOnTheApiAndNeverOnAnotherModule(String backend) {
         noClasses()
-                .that(in(ONNX))
+                .that(in(backend))
                 .should()
-                .dependOnClassesThat(inAnyModule().and(not(in(API, ONNX))))
+                .dependOnClassesThat(inAnyModule().and(not(in(API, backend))))
                 .check(CLASSES);
     }
 
@@ -144,7 +146,7 @@ class ArchitectureTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {API, CORE, ONNX, WORLDS, TRAINING})
+    @ValueSource(strings = {API, CORE, ONNX, DJL, WORLDS, TRAINING})
     void packagesOfAModuleHaveNoCycles(String module) {
         SlicesRuleDefinition.slices()
                 .assignedFrom(new PackagesOf(module))
@@ -172,7 +174,7 @@ class ArchitectureTest {
     @Test
     void librariesDoNotPrint() {
         noClasses()
-                .that(in(API, CORE, ONNX, WORLDS).and(not(isAProgram())))
+                .that(in(API, CORE, ONNX, DJL, WORLDS).and(not(isAProgram())))
                 .should(GeneralCodingRules.ACCESS_STANDARD_STREAMS)
                 .check(CLASSES);
     }
@@ -180,7 +182,7 @@ class ArchitectureTest {
     @Test
     void librariesKeepNoMutableStaticsAndNoThreadLocals() {
         fields().that()
-                .areDeclaredInClassesThat(in(API, CORE, ONNX, WORLDS))
+                .areDeclaredInClassesThat(in(API, CORE, ONNX, DJL, WORLDS))
                 .and()
                 .areStatic()
                 .should()
@@ -193,7 +195,7 @@ class ArchitectureTest {
     @Test
     void librariesThrowNoAssertionErrors() {
         noClasses()
-                .that(in(API, CORE, ONNX, WORLDS, TRAINING))
+                .that(in(API, CORE, ONNX, DJL, WORLDS, TRAINING))
                 .should()
                 .callConstructorWhere(com.tngtech.archunit.core.domain.JavaCall.Predicates.target(
                         com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner(

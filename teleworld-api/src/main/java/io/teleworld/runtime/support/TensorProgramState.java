@@ -29,10 +29,10 @@ public final class TensorProgramState<T> extends AbstractProgramState<TensorProg
      */
     public interface Memory<T> {
 
-        /** Zeros that last at least until the run ends. */
+        /** Zeros, which are released when the run ends. */
         T zeros(DType dtype, long... shape);
 
-        /** Frames one behind the other along a new first axis; lasts at least until the run ends. */
+        /** Frames one behind the other along a new first axis, which are released when the run ends. */
         T stack(List<T> frames);
 
         /** An independent copy for the state to keep. */
@@ -44,7 +44,7 @@ public final class TensorProgramState<T> extends AbstractProgramState<TensorProg
         /** The same content as something else to keep, for tensors that are never written. */
         T share(T tensor);
 
-        /** Frees a tensor that the state kept. */
+        /** Frees a tensor that came from this object; one that is freed already is left alone. */
         void release(T tensor);
     }
 
@@ -81,6 +81,7 @@ public final class TensorProgramState<T> extends AbstractProgramState<TensorProg
     public final class Transaction implements AutoCloseable {
 
         private final RunOptions options;
+        private final List<T> made = new ArrayList<>();
         private final Map<State.Register, T> writtenRegisters = new LinkedHashMap<>();
         private final Map<State.FrameCache, List<T>> writtenFrames = new LinkedHashMap<>();
 
@@ -88,7 +89,7 @@ public final class TensorProgramState<T> extends AbstractProgramState<TensorProg
             this.options = options;
         }
 
-        /** The content of a state as the run sees it: borrowed, or lasting until the run ends. */
+        /** The content of a state as the run sees it; borrowed until this object is closed. */
         public T read(State state) {
             if (state instanceof State.FrameCache c) {
                 List<Integer> ids = ProgramChecks.visible(c.group(), TensorProgramState.this, options);
@@ -96,14 +97,20 @@ public final class TensorProgramState<T> extends AbstractProgramState<TensorProg
                     long[] frame = c.frameShape().known();
                     long[] shape = new long[frame.length + 1];
                     System.arraycopy(frame, 0, shape, 1, frame.length);
-                    return memory.zeros(c.dtype(), shape);
+                    return temporary(memory.zeros(c.dtype(), shape));
                 }
                 Map<Integer, T> frames = cache(c.name());
-                return memory.stack(ids.stream().map(id -> frame(frames, id)).toList());
+                return temporary(
+                        memory.stack(ids.stream().map(id -> frame(frames, id)).toList()));
             }
             State.Register r = (State.Register) state;
             T value = registers.get(r.name());
-            return value == null ? memory.zeros(r.dtype(), r.shape().known()) : value;
+            return value == null ? temporary(memory.zeros(r.dtype(), r.shape().known())) : value;
+        }
+
+        private T temporary(T tensor) {
+            made.add(tensor);
+            return tensor;
         }
 
         /** Whether the run's options let a state change. */
@@ -154,6 +161,7 @@ public final class TensorProgramState<T> extends AbstractProgramState<TensorProg
 
         @Override
         public void close() {
+            made.forEach(memory::release);
             writtenRegisters.values().forEach(memory::release);
             writtenFrames.values().forEach(frames -> frames.forEach(memory::release));
         }

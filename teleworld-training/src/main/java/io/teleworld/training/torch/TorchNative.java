@@ -1,6 +1,8 @@
 package io.teleworld.training.torch;
 
 import io.teleworld.error.TeleWorldException;
+import io.teleworld.runtime.support.LoadedLibraries;
+import java.util.Optional;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -18,6 +20,11 @@ public final class TorchNative {
         static final boolean LOADED = load();
 
         private static boolean load() {
+            Optional<String> other = LoadedLibraries.find("libtorch");
+            if (other.isPresent()) {
+                throw new IllegalStateException("this process has loaded another LibTorch, " + other.get()
+                        + "; two of them cannot share a process");
+            }
             for (String limit :
                     new String[] {"org.bytedeco.javacpp.maxBytes", "org.bytedeco.javacpp.maxPhysicalBytes"}) {
                 if (System.getProperty(limit) == null) {

@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.djl;
+
+import org.jspecify.annotations.NullMarked;
