@@ -301,9 +301,10 @@ final class OnnxLowering {
                 || op instanceof Op.Binary
                 || op instanceof Op.Comparison
                 || op instanceof Op.Logical
-                || op instanceof Op.Where
                 || op instanceof Op.MatMul) {
             plain(n);
+        } else if (op instanceof Op.Where) {
+            where(n);
         } else {
             throw new TeleWorldException(
                     TeleWorldException.Category.BACKEND,
@@ -321,6 +322,23 @@ final class OnnxLowering {
         List<String> in = new ArrayList<>(names(n.inputs()));
         in.addAll(operands);
         node(n.op().name(), "", n.name(), names(n.outputs()), in, attributes);
+    }
+
+    /** ONNX Runtime has no kernel that chooses between booleans, so they are bytes meanwhile. */
+    private void where(Node n) {
+        if (n.output().dtype() != DType.BOOL) {
+            plain(n);
+            return;
+        }
+        List<String> in = new ArrayList<>(List.of(name(n.inputs().get(0))));
+        for (Value v : n.inputs().subList(1, 3)) {
+            String bytes = unique(n.name() + "/bytes");
+            node("Cast", "", bytes, List.of(bytes), List.of(name(v)), attribute("to", OnnxTypes.proto(DType.U8)));
+            in.add(bytes);
+        }
+        String chosen = unique(n.name() + "/chosen");
+        node("Where", "", chosen, List.of(chosen), in);
+        node("Cast", "", n.name(), names(n.outputs()), List.of(chosen), attribute("to", OnnxTypes.proto(DType.BOOL)));
     }
 
     private void linear(Node n) {

@@ -18,6 +18,8 @@ import java.util.Map;
  */
 public record GraphCase(String label, Graph graph, Map<String, HostTensor> weights, Map<String, HostTensor> inputs) {
 
+    private static final int PRINTED_AT_MOST = 64;
+
     public GraphCase {
         weights = Collections.unmodifiableMap(new LinkedHashMap<>(weights));
         inputs = Collections.unmodifiableMap(new LinkedHashMap<>(inputs));
@@ -26,6 +28,27 @@ public record GraphCase(String label, Graph graph, Map<String, HostTensor> weigh
     /** The weights as a runtime takes them. */
     public Weights asWeights() {
         return Weights.of(weights);
+    }
+
+    /** The label, the graph and, where they are few, the numbers of weights and inputs. */
+    public String describe() {
+        StringBuilder sb = new StringBuilder(label).append('\n').append(graph);
+        weights.forEach((n, t) -> numbers(sb, "weight", n, t));
+        inputs.forEach((n, t) -> numbers(sb, "given", n, t));
+        return sb.toString();
+    }
+
+    private static void numbers(StringBuilder sb, String kind, String name, HostTensor t) {
+        sb.append("  ").append(kind).append(' ').append(name).append(": ").append(t.dtype());
+        sb.append(Arrays.toString(t.shape()));
+        if (t.elementCount() <= PRINTED_AT_MOST) {
+            NdArray a = NdArray.of(t);
+            sb.append(" =");
+            for (int i = 0; i < a.size(); i++) {
+                sb.append(' ').append(a.flat(i));
+            }
+        }
+        sb.append('\n');
     }
 
     /** The label, the graph and the shapes of the inputs. */

@@ -97,7 +97,9 @@ public final class OperatorCases {
             Shape s = d.shape(0, 4);
             Shape other = d.broadcastable(s);
             Value condition = d.bools(d.broadcastable(s));
-            if (d.oneIn(3)) {
+            if (d.oneIn(5)) {
+                d.apply(new Op.Where(), condition, d.bools(s), d.bools(other));
+            } else if (d.oneIn(3)) {
                 d.apply(new Op.Where(), condition, d.ints(s, -9, 9), d.ints(other, -9, 9));
             } else {
                 d.apply(new Op.Where(), condition, d.floats(other), d.floats(s));

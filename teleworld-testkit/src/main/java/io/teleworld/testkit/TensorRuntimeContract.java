@@ -40,12 +40,14 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.TestInstance;
+import org.opentest4j.AssertionFailedError;
 
 /**
  * What every {@link TensorRuntime} must do; a runtime's module extends this class and says how to make one.
@@ -87,9 +89,9 @@ public abstract class TensorRuntimeContract {
         return 8;
     }
 
-    /** How many random graphs are run. */
+    /** How many random graphs are run: 60, or what the system property {@code teleworld.randomGraphs} says. */
     protected int randomGraphs() {
-        return 60;
+        return Integer.getInteger("teleworld.randomGraphs", 60);
     }
 
     @BeforeAll
@@ -131,14 +133,31 @@ public abstract class TensorRuntimeContract {
         }
     }
 
-    /** Whole random graphs agree with the oracle. */
+    /** Whole random graphs agree with the oracle; a failing one is shrunk to the fewest nodes that still fail. */
     @TestFactory
     final Stream<DynamicTest> randomGraphsAgree() {
         return LongStream.range(0, randomGraphs())
                 .mapToObj(seed -> DynamicTest.dynamicTest(
                         "seed " + seed,
                         // Twelve operators may each enlarge a rounding error a little.
-                        () -> compare(RandomGraphs.draw(seed), 10 * tolerance(Precision.FP32))));
+                        () -> compareShrinking(RandomGraphs.draw(seed), 10 * tolerance(Precision.FP32))));
+    }
+
+    private void compareShrinking(GraphCase c, double tolerance) {
+        if (failure(c, tolerance) != null) {
+            GraphCase least = GraphShrinker.shrink(c, smaller -> failure(smaller, tolerance) != null);
+            throw new AssertionFailedError(
+                    c.label() + " disagrees with the oracle; so does\n" + least.describe(), failure(least, tolerance));
+        }
+    }
+
+    private @Nullable Throwable failure(GraphCase c, double tolerance) {
+        try {
+            compare(c, tolerance);
+            return null;
+        } catch (RuntimeException | AssertionError e) {
+            return e;
+        }
     }
 
     /** Each precision that a runtime offers keeps a small network close to the oracle. */
