@@ -8,7 +8,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** Measures a model: speed, agreement with ground truth, memory, autoencoder, repeatability and endurance. */
+/** Measures a model: speed, agreement with ground truth, memory, autoencoder, repeatability, endurance, and how runtimes agree. */
 @Command(
         name = "evaluate",
         mixinStandardHelpOptions = true,
@@ -22,7 +22,9 @@ import picocli.CommandLine.Spec;
             MemoryReport.class,
             AutoencoderReport.class,
             DeterminismReport.class,
-            EnduranceReport.class
+            EnduranceReport.class,
+            ParityReport.class,
+            RuntimesReport.class
         })
 public final class Evaluate implements Callable<Integer> {
 

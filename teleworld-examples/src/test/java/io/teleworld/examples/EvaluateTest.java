@@ -73,6 +73,27 @@ class EvaluateTest {
         assertThat(report.at("/drift/sharpness/chunkMeans").size()).isEqualTo(10);
     }
 
+    @Test
+    void runtimesAgree() throws IOException {
+        JsonNode report = evaluate("parity", "--seconds", "1");
+        assertThat(report.at("/against").asString()).isEqualTo("onnx");
+        assertThat(report.at("/runtimes/djl/lowestPsnr").asDouble()).isGreaterThan(45);
+        assertThat(report.at("/parity").asBoolean()).isTrue();
+    }
+
+    @Test
+    void runtimesAreMeasuredInEveryPrecision() throws IOException {
+        JsonNode report = evaluate("runtimes", "--seconds", "1");
+        assertThat(report.at("/rows").size()).isGreaterThanOrEqualTo(6);
+        assertThat(report.at("/rows/0/whole/lowestPsnr").asDouble()).isEqualTo(60);
+        report.at("/rows").forEach(row -> {
+            assertThat(row.at("/framesPerSecond").asDouble()).isPositive();
+            assertThat(row.at("/firstSecond/meanPsnr").asDouble())
+                    .as(row.toString())
+                    .isGreaterThan(15);
+        });
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
