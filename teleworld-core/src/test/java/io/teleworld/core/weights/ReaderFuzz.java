@@ -29,7 +29,7 @@ import java.util.SplittableRandom;
  * Feeds spoilt files to the readers. Every file must be read or refused with {@link ModelFormatException}, soon, and
  * without more heap than a small multiple of its size.
  *
- * <p>As a program: {@code ReaderFuzz SECONDS [SEED]} runs every reader that long and prints what it found.
+ * <p>As a program: {@code ReaderFuzz SECONDS [SEED [TARGET]]} runs every reader that long and prints what it found.
  */
 final class ReaderFuzz {
 
@@ -75,7 +75,7 @@ final class ReaderFuzz {
             switch (this) {
                 case SAFETENSORS -> readAll(Safetensors.of("fuzz", bytes));
                 case TORCH_ARCHIVE -> readAll(TorchFile.of("fuzz", bytes));
-                case PICKLE -> readAll(TorchFile.of("fuzz", TorchWriter.archive(bytes, Map.of("0", new byte[24]))));
+                case PICKLE -> readAll(TorchFile.of("fuzz", TorchWriter.archive(bytes, Storages.OF_STATE)));
                 case CONFIG_JSON ->
                     JsonConfig.read("fuzz", new ByteArrayInputStream(bytes), VideoTransformerConfig.wan13b());
                 case INDEX_JSON -> ModelPackage.weights(index(bytes), "t");
@@ -125,7 +125,33 @@ final class ReaderFuzz {
             "u.",
             "PK\1\2");
 
+    /** The storages to which the seeds of pickles point. */
+    private static final class Storages {
+        static final Map<String, byte[]> OF_STATE = read();
+
+        private static Map<String, byte[]> read() {
+            try {
+                Map<String, byte[]> out = new LinkedHashMap<>();
+                ZipDirectory zip = ZipDirectory.read(ByteSource.memory("seed", resource("state.pt")));
+                for (Map.Entry<String, ZipDirectory.Entry> e : zip.entries().entrySet()) {
+                    if (e.getKey().startsWith("state/data/")) {
+                        out.put(e.getKey().substring("state/data/".length()), bytes(zip.read(e.getValue())));
+                    }
+                }
+                return out;
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+    }
+
     private ReaderFuzz() {}
+
+    private static byte[] bytes(ByteBuffer b) {
+        byte[] out = new byte[b.remaining()];
+        b.get(out);
+        return out;
+    }
 
     private static List<byte[]> safetensorsSeeds() {
         List<byte[]> out = new ArrayList<>();
@@ -191,10 +217,7 @@ final class ReaderFuzz {
         ZipDirectory zip = ZipDirectory.read(ByteSource.memory("seed", archive));
         for (Map.Entry<String, ZipDirectory.Entry> e : zip.entries().entrySet()) {
             if (e.getKey().endsWith("/data.pkl")) {
-                ByteBuffer b = zip.read(e.getValue());
-                byte[] out = new byte[b.remaining()];
-                b.get(out);
-                return out;
+                return bytes(zip.read(e.getValue()));
             }
         }
         throw new IllegalArgumentException("no pickle in the seed");
@@ -348,7 +371,7 @@ final class ReaderFuzz {
         long seconds = Long.parseLong(args[0]);
         long seed = args.length > 1 ? Long.parseLong(args[1]) : 1;
         List<Thread> threads = new ArrayList<>();
-        for (Target t : Target.values()) {
+        for (Target t : args.length > 2 ? new Target[] {Target.valueOf(args[2])} : Target.values()) {
             Thread thread = new Thread(() -> {
                 try {
                     Outcome o = run(t, seed, Long.MAX_VALUE, seconds * 1_000_000_000L);
