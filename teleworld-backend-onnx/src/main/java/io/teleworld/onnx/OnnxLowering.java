@@ -688,34 +688,26 @@ final class OnnxLowering {
     }
 
     private static AttributeProto attribute(String name, long value) {
-        return AttributeProto.newBuilder()
-                .setName(name)
-                .setType(AttributeProto.AttributeType.INT)
-                .setI(value)
-                .build();
+        return named(name, AttributeProto.AttributeType.INT).setI(value).build();
     }
 
     private static AttributeProto attribute(String name, float value) {
-        return AttributeProto.newBuilder()
-                .setName(name)
-                .setType(AttributeProto.AttributeType.FLOAT)
-                .setF(value)
-                .build();
+        return named(name, AttributeProto.AttributeType.FLOAT).setF(value).build();
     }
 
     private static AttributeProto attribute(String name, String value) {
-        return AttributeProto.newBuilder()
-                .setName(name)
-                .setType(AttributeProto.AttributeType.STRING)
+        return named(name, AttributeProto.AttributeType.STRING)
                 .setS(ByteString.copyFromUtf8(value))
                 .build();
     }
 
     private static AttributeProto attribute(String name, List<Integer> values) {
-        return AttributeProto.newBuilder()
-                .setName(name)
-                .setType(AttributeProto.AttributeType.INTS)
+        return named(name, AttributeProto.AttributeType.INTS)
                 .addAllInts(values.stream().map(Integer::longValue).toList())
                 .build();
+    }
+
+    private static AttributeProto.Builder named(String name, AttributeProto.AttributeType type) {
+        return AttributeProto.newBuilder().setName(name).setType(type);
     }
 }

@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.bytedeco.pytorch.AutoGradMode;
 import org.bytedeco.pytorch.Tensor;
@@ -38,6 +39,9 @@ final class LoopArguments {
      * @param after figures of the averaged weights at the end
      */
     record Figures(Map<String, Double> before, Map<String, Double> after) {}
+
+    /** A network to begin with. */
+    record Start<C>(C config, Map<String, float[]> weights) {}
 
     private static final Logger LOG = LoggerFactory.getLogger(LoopArguments.class);
 
@@ -92,6 +96,23 @@ final class LoopArguments {
     Path folder(String command) {
         Path chosen = out;
         return chosen != null ? chosen : Path.of("target", "training", command);
+    }
+
+    /**
+     * The network that {@code --weights} names, or else a new one.
+     *
+     * @param sizes of a new one
+     * @param initialise draws its weights from a seed
+     * @param read as {@link NetworkFile#read}
+     */
+    <C> Start<C> start(
+            C sizes, BiFunction<C, Long, Map<String, float[]>> initialise, BiFunction<Path, C, NetworkFile<C>> read) {
+        Path from = weights;
+        if (from == null) {
+            return new Start<>(sizes, initialise.apply(sizes, seed));
+        }
+        NetworkFile<C> file = read.apply(from, sizes);
+        return new Start<>(file.config(), file.arrays());
     }
 
     int batch(int defaultBatch) {

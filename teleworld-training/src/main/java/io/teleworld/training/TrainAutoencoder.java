@@ -9,10 +9,7 @@ import io.teleworld.training.data.WalkClips;
 import io.teleworld.training.recipe.AutoencoderObjective;
 import io.teleworld.training.recipe.NetworkFile;
 import io.teleworld.training.recipe.Optimizers;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
@@ -69,17 +66,9 @@ final class TrainAutoencoder implements Callable<Integer> {
     /** Trains and tells what changed. */
     LoopArguments.Figures train() {
         loop.prepare(Objects.requireNonNull(spec, "command specification"), "autoencoder");
-        VideoAutoencoderConfig config;
-        Map<String, float[]> initial;
-        Path from = loop.weights;
-        if (from == null) {
-            config = size.autoencoder();
-            initial = VideoAutoencoder.initialise(config, loop.seed);
-        } else {
-            NetworkFile<VideoAutoencoderConfig> file = NetworkFile.autoencoder(from, size.autoencoder());
-            config = file.config();
-            initial = file.arrays();
-        }
+        LoopArguments.Start<VideoAutoencoderConfig> start =
+                loop.start(size.autoencoder(), VideoAutoencoder::initialise, NetworkFile::autoencoder);
+        VideoAutoencoderConfig config = start.config();
         TeleWorldConfig world = size.world();
         int side = crop > 0 ? crop : size == ModelSize.TINY ? 48 : 64;
         if (side % config.spatialFactor() != 0 || side > world.height() || latents < 1 || latents > 4) {
@@ -90,16 +79,13 @@ final class TrainAutoencoder implements Callable<Integer> {
         }
         SplittableRandom random = new SplittableRandom(loop.seed);
         WalkClips judge = new WalkClips(worlds.heldOut(), world.intrinsics(), CLIP_FRAMES, SAMPLES_PER_AXIS);
-        List<GroundTruthClip> held = new ArrayList<>();
-        for (int i = 0; i < heldClips; i++) {
-            held.add(judge.next(random));
-        }
+        List<GroundTruthClip> held = judge.take(heldClips, random);
         WalkClips walks = new WalkClips(worlds.training(), world.intrinsics(), CLIP_FRAMES, SAMPLES_PER_AXIS);
         int batch = loop.batch(16);
         try (ClipPool pool = new ClipPool(walks, clips, 1, random.nextLong())) {
             pool.await(30);
             try (AutoencoderObjective objective = new AutoencoderObjective(
-                    config, initial, pool, held, latents, side, batch, loop.device, loop.arithmetic(true))) {
+                    config, start.weights(), pool, held, latents, side, batch, loop.device, loop.arithmetic(true))) {
                 return loop.train(
                         "autoencoder", config, objective, Optimizers::autoencoder, Optimizers.AUTOENCODER_RATE, WARMUP);
             }

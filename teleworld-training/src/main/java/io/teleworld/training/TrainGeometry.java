@@ -9,10 +9,7 @@ import io.teleworld.training.data.WalkClips;
 import io.teleworld.training.recipe.GeometryObjective;
 import io.teleworld.training.recipe.NetworkFile;
 import io.teleworld.training.recipe.Optimizers;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
@@ -62,32 +59,20 @@ final class TrainGeometry implements Callable<Integer> {
     /** Trains and tells what changed. */
     LoopArguments.Figures train() {
         loop.prepare(Objects.requireNonNull(spec, "command specification"), "geometry");
-        GeometryNetConfig config;
-        Map<String, float[]> initial;
-        Path from = loop.weights;
-        if (from == null) {
-            config = size.geometry();
-            initial = GeometryNet.initialise(config, loop.seed);
-        } else {
-            NetworkFile<GeometryNetConfig> file = NetworkFile.read(from, size.geometry());
-            config = file.config();
-            initial = file.arrays();
-        }
+        LoopArguments.Start<GeometryNetConfig> start =
+                loop.start(size.geometry(), GeometryNet::initialise, NetworkFile::read);
         TeleWorldConfig world = size.world();
         SplittableRandom random = new SplittableRandom(loop.seed);
         WalkClips judge = new WalkClips(worlds.heldOut(), world.intrinsics(), 1, 1);
-        List<GroundTruthClip> held = new ArrayList<>();
-        for (int i = 0; i < heldClips; i++) {
-            held.add(judge.next(random));
-        }
+        List<GroundTruthClip> held = judge.take(heldClips, random);
         WalkClips walks = new WalkClips(worlds.training(), world.intrinsics(), CLIP_FRAMES, 1);
         int batch = loop.batch(16);
         try (ClipPool pool = new ClipPool(walks, clips, 1, random.nextLong())) {
             pool.await(60);
-            try (GeometryObjective objective =
-                    new GeometryObjective(config, initial, pool, held, batch, loop.device, loop.arithmetic(true))) {
+            try (GeometryObjective objective = new GeometryObjective(
+                    start.config(), start.weights(), pool, held, batch, loop.device, loop.arithmetic(true))) {
                 return loop.train(
-                        "geometry", config, objective, Optimizers::geometry, Optimizers.GEOMETRY_RATE, WARMUP);
+                        "geometry", start.config(), objective, Optimizers::geometry, Optimizers.GEOMETRY_RATE, WARMUP);
             }
         }
     }

@@ -4,9 +4,7 @@ import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.training.recipe.NetworkFile;
 import io.teleworld.training.recipe.Optimizers;
 import io.teleworld.training.recipe.TransformerObjective;
-import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -28,18 +26,11 @@ final class TrainTransformer extends TransformerTraining {
     @Override
     LoopArguments.Figures train() {
         loop.prepare(command(), STAGE.name());
-        VideoTransformerConfig config;
-        Map<String, float[]> initial;
-        Path from = loop.weights;
-        if (from == null) {
-            Integer chosen = layers;
-            config = chosen == null ? size.transformer() : size.transformer(chosen);
-            initial = TransformerObjective.initialise(config, loop.seed);
-        } else {
-            NetworkFile<VideoTransformerConfig> file = NetworkFile.read(from, size.transformer());
-            config = file.config();
-            initial = file.arrays();
-        }
-        return train(STAGE, config, initial, List.of(latents));
+        Integer chosen = layers;
+        LoopArguments.Start<VideoTransformerConfig> start = loop.start(
+                chosen == null ? size.transformer() : size.transformer(chosen),
+                TransformerObjective::initialise,
+                NetworkFile::read);
+        return train(STAGE, start.config(), start.weights(), List.of(latents));
     }
 }
