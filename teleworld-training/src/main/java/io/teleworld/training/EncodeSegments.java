@@ -125,13 +125,16 @@ final class EncodeSegments implements Callable<Integer> {
                     "--clips is " + clips + ", --held-clips " + heldClips + ", --threads " + threads + ", --segments "
                             + segments + "; at least 1, 1, 0 and 1 to 20 are allowed");
         }
+        if ((transformer == null) != (statistics == null)) {
+            throw Cli.badArgument(command, "--transformer and --statistics go together");
+        }
         TeleWorldConfig world = size.world();
         NetworkFile<VideoAutoencoderConfig> codec = NetworkFile.autoencoder(autoencoder, size.autoencoder());
         NetworkFile<GeometryNetConfig> depth = NetworkFile.read(geometry, size.geometry());
         TensorRuntimeProvider provider =
                 RuntimeRegistry.load(EncodeSegments.class.getClassLoader()).firstAvailable(runtimes);
         try (TensorRuntime runtime = provider.create(new RuntimeOptions(device, threads));
-                RolloutRecorder recorder = new RolloutRecorder(world, codec, depth, student(command), runtime)) {
+                RolloutRecorder recorder = new RolloutRecorder(world, codec, depth, student(), runtime)) {
             fill("train", recorder, worlds.training(), clips, seed);
             fill("held", recorder, worlds.heldOut(), heldClips, ~seed);
         }
@@ -142,12 +145,9 @@ final class EncodeSegments implements Callable<Integer> {
         }
     }
 
-    private RolloutRecorder.@Nullable Student student(CommandSpec command) {
+    private RolloutRecorder.@Nullable Student student() {
         Path weights = transformer;
         Path folder = statistics;
-        if ((weights == null) != (folder == null)) {
-            throw Cli.badArgument(command, "--transformer and --statistics go together");
-        }
         return weights == null || folder == null
                 ? null
                 : new RolloutRecorder.Student(
