@@ -120,6 +120,6 @@ enum ModelSize {
      * decided at low noise.
      */
     SchedulerConfig scheduler() {
-        return new SchedulerConfig(1000, 1, List.of(1000, 750, 500, 250), true, 0, 50, 1);
+        return new SchedulerConfig(1000, 1, List.of(1000, 500, 200, 80), true, 0, 50, 1);
     }
 }
