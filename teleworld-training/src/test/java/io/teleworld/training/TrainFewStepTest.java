@@ -41,8 +41,7 @@ class TrainFewStepTest {
         fill(folder.resolve("latents/train"), 1);
         fill(folder.resolve("latents/held"), 2);
         fill(folder.resolve("rollouts/train"), 3);
-        new LatentStatistics(
-                        Collections.nCopies(SHAPE.channels(), 0.0), Collections.nCopies(SHAPE.channels(), 1.0))
+        new LatentStatistics(Collections.nCopies(SHAPE.channels(), 0.0), Collections.nCopies(SHAPE.channels(), 1.0))
                 .write(folder.resolve("latents"));
         Map<String, float[]> initial = TransformerObjective.initialise(CONFIG, 5);
         Graph graph = VideoTransformer.cachedGraph(CONFIG, SHAPE.height(), SHAPE.width(), 20);
