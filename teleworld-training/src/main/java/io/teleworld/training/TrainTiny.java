@@ -69,8 +69,9 @@ final class TrainTiny implements Callable<Integer> {
     @Option(
             names = "--threads",
             paramLabel = "N",
-            description = "Host threads, 0 for all processors; ${DEFAULT-VALUE} by default, since networks this small only"
-                    + " lose by sharing an operator.")
+            description =
+                    "Host threads, 0 for all processors; ${DEFAULT-VALUE} by default, since networks this small only"
+                            + " lose by sharing an operator.")
     int threads = 1;
 
     private record Comparison(String what, double before, double after, boolean learnt) {}
