@@ -90,30 +90,6 @@ enum ModelSize {
         };
     }
 
-    /** This size's transformer with another depth. */
-    VideoTransformerConfig transformer(int layers) {
-        VideoTransformerConfig n = transformer();
-        return new VideoTransformerConfig(
-                n.patchSize(),
-                n.numAttentionHeads(),
-                n.attentionHeadDim(),
-                n.inChannels(),
-                n.outChannels(),
-                n.textDim(),
-                n.freqDim(),
-                n.ffnDim(),
-                layers,
-                n.crossAttnNorm(),
-                n.qkNorm(),
-                n.eps(),
-                n.imageDim(),
-                n.addedKvProjDim(),
-                n.ropeMaxSeqLen(),
-                n.posEmbedSeqLen(),
-                n.textLen(),
-                n.maskChannels());
-    }
-
     /**
      * The noise levels at which sessions sample. The shift is 1, not Wan's 5: a latent of 12×22 has few neighbours to tell
      * a cell through the noise, and guidance leaves about a tenth of its variance open, so what is still to be decided is

@@ -5,8 +5,6 @@ import io.teleworld.training.recipe.NetworkFile;
 import io.teleworld.training.recipe.Optimizers;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -31,13 +29,12 @@ final class TrainFewStep extends TransformerTraining {
 
     @Override
     LoopArguments.Figures train() {
-        if (loop.weights == null) {
+        Path from = loop.weights;
+        if (from == null) {
             throw Cli.badArgument(command(), "--weights is missing; it names the transformer to start from");
         }
         loop.prepare(command(), STAGE.name());
-        @Nullable Path from = loop.weights;
-        NetworkFile<VideoTransformerConfig> file =
-                NetworkFile.read(Objects.requireNonNull(from, "weights"), size.transformer());
+        NetworkFile<VideoTransformerConfig> file = NetworkFile.read(from, size.transformer());
         return train(STAGE, file.config(), file.arrays(), List.of(latents, rollouts));
     }
 }

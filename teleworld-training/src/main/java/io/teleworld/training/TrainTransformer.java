@@ -28,7 +28,7 @@ final class TrainTransformer extends TransformerTraining {
         loop.prepare(command(), STAGE.name());
         Integer chosen = layers;
         LoopArguments.Start<VideoTransformerConfig> start = loop.start(
-                chosen == null ? size.transformer() : size.transformer(chosen),
+                chosen == null ? size.transformer() : size.transformer().withLayers(chosen),
                 TransformerObjective::initialise,
                 NetworkFile::read);
         return train(STAGE, start.config(), start.weights(), List.of(latents));

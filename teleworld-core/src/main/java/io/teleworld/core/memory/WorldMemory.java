@@ -255,7 +255,6 @@ public final class WorldMemory {
 
         /** A cell was seen again, and nothing is learnt from it. */
         private void see(int index, int slot) {
-            merged++;
             Block block = grid.writable(index);
             block.last[slot] = frame.segment();
             block.lastSegment = Math.max(block.lastSegment, frame.segment());

@@ -55,6 +55,31 @@ public record VideoTransformerConfig(
     /** The only supported normalisation of queries and keys. */
     public static final String RMS_ACROSS_HEADS = "rms_norm_across_heads";
 
+    /** These sizes with another number of blocks, at least 1. */
+    public VideoTransformerConfig withLayers(int layers) {
+        return new VideoTransformerConfig(
+                patchSize,
+                numAttentionHeads,
+                attentionHeadDim,
+                inChannels,
+                outChannels,
+                textDim,
+                freqDim,
+                ffnDim,
+                layers,
+                crossAttnNorm,
+                qkNorm,
+                eps,
+                imageDim,
+                addedKvProjDim,
+                ropeMaxSeqLen,
+                posEmbedSeqLen,
+                textLen,
+                maskChannels,
+                camEncoderIn,
+                projector);
+    }
+
     /** Without camera conditioning. */
     public VideoTransformerConfig(
             List<Integer> patchSize,

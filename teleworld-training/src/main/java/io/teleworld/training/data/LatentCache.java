@@ -16,9 +16,8 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * Segments encoded once by the autoencoder, so that training the transformer reads latents instead of pictures.
  *
- * <p>A folder with {@code latents.json} and {@code latents.bin}: fixed-size records of the target latents
- * [frames, channels, h, w] in fp16 (not normalised), the guidance latents of the same shape, and the guidance masks
- * [frames, maskChannels, h, w] as bytes (255 = 1). Reading is thread-safe; a writer is confined to one thread.
+ * <p>A folder with {@code latents.json} and {@code latents.bin}: fixed-size records, one {@link Segment} each, latents in
+ * fp16 (not normalised), masks and weights as bytes (255 = 1). Reading is thread-safe; a writer is confined to one thread.
  */
 public final class LatentCache implements AutoCloseable {
 
@@ -102,7 +101,13 @@ public final class LatentCache implements AutoCloseable {
     }
 
     /**
-     * The arrays of one segment, for reuse. All are [frame, channel, h, w]. Mutable, not thread-safe.
+     * The arrays of one segment, for reuse; row-major. Mutable, not thread-safe.
+     *
+     * @param target true latents [frames, channels, h, w], as the autoencoder makes them
+     * @param context the latents that the session had, of the same shape: given frames, and what the generator made
+     * @param guidance encoded guidance, of the same shape
+     * @param mask of the guidance, [frames, maskChannels, h, w] in [0, 1]
+     * @param weight how far the target counts, [frames, h, w] in [0, 1]
      */
     @SuppressWarnings("ArrayRecordComponent") // buffers to be filled; never compared
     public record Segment(float[] target, float[] context, float[] guidance, float[] mask, float[] weight) {

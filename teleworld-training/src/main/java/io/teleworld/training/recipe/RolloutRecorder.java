@@ -2,7 +2,6 @@ package io.teleworld.training.recipe;
 
 import io.teleworld.CameraPath;
 import io.teleworld.ChainingPolicy;
-import io.teleworld.FrameChunk;
 import io.teleworld.FrameGenerator;
 import io.teleworld.GenerationStage;
 import io.teleworld.GuidanceLatent;
@@ -209,9 +208,10 @@ public final class RolloutRecorder implements AutoCloseable {
                             TeleWorldException.Category.INTERNAL,
                             "roll-out stands still after " + recording.recorded() + " of " + segments + " segments");
                 }
-                // Chunks are only taken so that the session goes on.
-                java.util.Optional<FrameChunk> taken = session.next(Duration.ofMillis(50));
-                taken.ifPresent(FrameChunk::frames);
+                // Chunks are taken so that the session goes on; each is a sign of life.
+                if (session.next(Duration.ofMillis(50)).isPresent()) {
+                    deadline = System.nanoTime() + PATIENCE.toNanos();
+                }
             }
         }
         return recording.coverage();

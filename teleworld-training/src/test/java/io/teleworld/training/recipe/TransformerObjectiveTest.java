@@ -215,25 +215,7 @@ class TransformerObjectiveTest {
 
     @Test
     void atTheStartATargetAttendsMostToGuidanceAtItsOwnPlace() {
-        VideoTransformerConfig one = new VideoTransformerConfig(
-                CONFIG.patchSize(),
-                3,
-                24,
-                INPUTS,
-                CHANNELS,
-                4,
-                32,
-                72,
-                1,
-                true,
-                VideoTransformerConfig.RMS_ACROSS_HEADS,
-                1e-6,
-                null,
-                null,
-                64,
-                null,
-                1,
-                2);
+        VideoTransformerConfig one = CONFIG.withLayers(1);
         int frames = sequence.size();
         int tokens = H / 2 * (W / 2);
         int guidance = -1;
