@@ -21,7 +21,10 @@ interface GoldenKind {
             new GeometryKinds.SimilarityKind(),
             new GeometryKinds.ThresholdsKind(),
             new GeometryKinds.SaliencyKind(),
-            new GeometryKinds.CameraPathKind());
+            new GeometryKinds.CameraPathKind(),
+            new WorldScoreKinds.CamerasKind(),
+            new WorldScoreKinds.ScoresKind(),
+            new WorldScoreKinds.MetricsKind());
 
     /** What it is, for the listing. */
     String title();
