@@ -82,6 +82,7 @@ final class PackagedWorldModel implements WorldModel {
         this.factory = new SessionFactory(
                 world.segments(),
                 generator,
+                world.guidance().holes(),
                 () -> new GeometryReconstructor(geometry, scope),
                 codec,
                 codec,

@@ -97,7 +97,12 @@ public final class TinyModel {
     }
 
     public static Map<String, HostTensor> transformerWeights() {
-        return randomWeights(1, VideoTransformer.maskedGraph(TRANSFORMER, 2, 4));
+        return transformerWeights(TRANSFORMER);
+    }
+
+    /** Weights for another configuration than {@link #TRANSFORMER}. */
+    public static Map<String, HostTensor> transformerWeights(VideoTransformerConfig config) {
+        return randomWeights(1, VideoTransformer.maskedGraph(config, 2, 4));
     }
 
     public static Map<String, HostTensor> vaeWeights() {

@@ -1,6 +1,7 @@
 package io.teleworld.training;
 
 import io.teleworld.core.diffusion.SchedulerConfig;
+import io.teleworld.core.generate.GuidanceConfig;
 import io.teleworld.core.model.TeleWorldConfig;
 import io.teleworld.core.network.GeometryNetConfig;
 import io.teleworld.core.network.VideoAutoencoderConfig;
@@ -17,7 +18,7 @@ enum ModelSize {
     TINY;
 
     TeleWorldConfig world() {
-        TeleWorldConfig n = TeleWorldConfig.NANO;
+        TeleWorldConfig n = TeleWorldConfig.NANO.withGuidance(GuidanceConfig.BESIDE_TARGET);
         return switch (this) {
             case NANO -> n;
             case TINY ->
@@ -64,7 +65,8 @@ enum ModelSize {
     }
 
     VideoTransformerConfig transformer() {
-        VideoTransformerConfig n = VideoTransformerConfig.nano();
+        VideoTransformerConfig n = VideoTransformerConfig.nano()
+                .withInChannels(world().guidance().inputChannels(autoencoder().latentChannels()));
         return switch (this) {
             case NANO -> n;
             case TINY ->
@@ -72,7 +74,7 @@ enum ModelSize {
                         n.patchSize(),
                         4,
                         24,
-                        autoencoder().latentChannels() + n.maskChannels(),
+                        world().guidance().inputChannels(autoencoder().latentChannels()),
                         autoencoder().latentChannels(),
                         16,
                         64,

@@ -19,6 +19,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -26,6 +28,8 @@ import picocli.CommandLine.Spec;
 
 /** What the commands that train the video transformer share. */
 abstract class TransformerTraining implements Callable<Integer> {
+
+    private static final Logger LOG = LoggerFactory.getLogger(TransformerTraining.class);
 
     private static final double CONTEXT_NOISE = 0.12;
     private static final int WARMUP = 40;
@@ -78,6 +82,15 @@ abstract class TransformerTraining implements Callable<Integer> {
     LoopArguments.Figures train(
             Stage stage, VideoTransformerConfig config, Map<String, float[]> initial, List<Path> folders) {
         TeleWorldConfig world = size.world();
+        int inputs = world.guidance().inputChannels(config.latentChannels());
+        if (config.inChannels() < inputs) {
+            LOG.info(
+                    "the weights take {} channels; {} are given, the new ones begin with weights of 0",
+                    config.inChannels(),
+                    inputs);
+            return train(
+                    stage, config.withInChannels(inputs), TransformerObjective.widen(config, initial, inputs), folders);
+        }
         LatentStatistics statistics = LatentStatistics.read(latents);
         if (statistics.mean().size() != config.latentChannels()) {
             throw Cli.badArgument(

@@ -2,6 +2,7 @@ package io.teleworld.core.generate;
 
 import io.teleworld.FrameGenerator;
 import io.teleworld.GenerationStage;
+import io.teleworld.GuidanceLatent;
 import io.teleworld.LatentFrame;
 import io.teleworld.SegmentInput;
 import io.teleworld.core.diffusion.FewStepSampler;
@@ -75,9 +76,11 @@ public final class DiffusionGenerator implements FrameGenerator {
             int height,
             int width,
             Scope scope) {
-        if (config.inChannels() != config.latentChannels() + guidance.maskChannels()) {
+        int given = guidance.inputChannels(config.latentChannels());
+        if (config.inChannels() != given) {
             throw new IllegalArgumentException("the transformer takes " + config.inChannels() + " channels; "
-                    + config.latentChannels() + " latent and " + guidance.maskChannels() + " mask channels are given");
+                    + given + " are given: " + config.latentChannels() + " latent and " + guidance.maskChannels()
+                    + " mask channels" + (guidance.besideTarget() ? ", and as many of the guidance" : ""));
         }
         if (config.imageDim() != null) {
             throw new IllegalArgumentException("the transformer wants an image embedding; sessions have none");
@@ -167,10 +170,14 @@ public final class DiffusionGenerator implements FrameGenerator {
                 TokenFrame f = pass.frames().get(i);
                 if (!f.guidance()) {
                     LatentFrame frame = Objects.requireNonNull(clean.get(f.frame()));
-                    SegmentLayout.writeTarget(frame, guidance, frames, i * in);
+                    SegmentLayout.writeTarget(frame, guidanceOf(f), guidance, frames, i * in);
                 }
             }
             run(pass, frames, cleanTimestep, cancelled, null);
+        }
+
+        private @Nullable GuidanceLatent guidanceOf(TokenFrame target) {
+            return layout.guided() ? input.guidance().get(target.frame() - 1) : null;
         }
 
         private void writeGuidance(Pass pass, float[] frames) {
@@ -202,7 +209,8 @@ public final class DiffusionGenerator implements FrameGenerator {
                     start,
                     (sample, t, step) -> {
                         for (int i = 0; i < at.length; i++) {
-                            SegmentLayout.writeTarget(frame(sample, i), guidance, padded, at[i] * in);
+                            TokenFrame f = pass.frames().get(at[i]);
+                            SegmentLayout.writeTarget(frame(sample, i), guidanceOf(f), guidance, padded, at[i] * in);
                         }
                         run(pass, padded, (float) t, cancelled, all);
                         for (int i = 0; i < at.length; i++) {

@@ -5,8 +5,8 @@ import java.util.Objects;
 /**
  * How guidance enters the video transformer. Immutable; part of a model package ({@code teleworld.json}).
  *
- * <p>{@code layout}, {@code ropeOffset}, {@code timestepMode} and {@code maskChannels} change what the network computes:
- * weights go with the values that they were trained with. {@code order} changes no result beyond rounding.
+ * <p>All but {@code order} change what the network computes or sees: weights go with the values that they were trained
+ * with. {@code order} changes no result beyond rounding.
  *
  * @param layout which guidance a stage sees
  * @param order which of guidance and target frames come first on the frame axis
@@ -15,8 +15,18 @@ import java.util.Objects;
  * @param timestepMode the timestep of guidance
  * @param maskChannels 0, 1 (known) or 2 (known, dynamic): channels behind the latent ones, in guidance and target frames
  *     alike
+ * @param besideTarget whether the guidance of a frame also stands in further input channels of the target frame itself,
+ *     latent and mask; so a cell need not search for what is known of it
+ * @param holes what the encoder is shown where nothing is known
  */
-public record GuidanceConfig(Layout layout, Order order, int ropeOffset, TimestepMode timestepMode, int maskChannels) {
+public record GuidanceConfig(
+        Layout layout,
+        Order order,
+        int ropeOffset,
+        TimestepMode timestepMode,
+        int maskChannels,
+        boolean besideTarget,
+        Holes holes) {
 
     /** Which guidance frames a stage sees. */
     public enum Layout {
@@ -56,19 +66,41 @@ public record GuidanceConfig(Layout layout, Order order, int ropeOffset, Timeste
         SAME
     }
 
-    /** Paired, guidance first, aligned in time, at the clean timestep, with both mask channels. */
+    /** What the encoder is shown where nothing is known. */
+    public enum Holes {
+        /** Mid-grey. An autoencoder cell that is partly known then holds the edge between both. */
+        GREY,
+        /** What is known around it, ever smoother with the distance ({@link HoleFilling}). */
+        SMOOTH
+    }
+
+    /** Paired, guidance first, aligned in time, at the clean timestep, with both mask channels, grey holes. */
     public static final GuidanceConfig DEFAULT =
-            new GuidanceConfig(Layout.PAIRED, Order.GUIDANCE_FIRST, 0, TimestepMode.CLEAN, 2);
+            new GuidanceConfig(Layout.PAIRED, Order.GUIDANCE_FIRST, 0, TimestepMode.CLEAN, 2, false, Holes.GREY);
+
+    /** As {@link #DEFAULT}, but also beside the target, and with smooth holes: the shipped model's. */
+    public static final GuidanceConfig BESIDE_TARGET =
+            new GuidanceConfig(Layout.PAIRED, Order.GUIDANCE_FIRST, 0, TimestepMode.CLEAN, 2, true, Holes.SMOOTH);
 
     public GuidanceConfig {
         Objects.requireNonNull(layout, "layout");
         Objects.requireNonNull(order, "order");
         Objects.requireNonNull(timestepMode, "timestep mode");
+        Objects.requireNonNull(holes, "holes");
         if (ropeOffset < 0) {
             throw new IllegalArgumentException("rope offset of guidance is " + ropeOffset + "; it must be at least 0");
         }
         if (maskChannels < 0 || maskChannels > 2) {
             throw new IllegalArgumentException("mask channels are " + maskChannels + "; 0, 1 and 2 are allowed");
         }
+    }
+
+    /**
+     * The transformer's input channels: latent, masks, and once more both with {@code besideTarget}.
+     *
+     * @param latentChannels of the autoencoder
+     */
+    public int inputChannels(int latentChannels) {
+        return (latentChannels + maskChannels) * (besideTarget ? 2 : 1);
     }
 }

@@ -7,10 +7,12 @@ import io.teleworld.LatentFrame;
 import io.teleworld.RgbImage;
 import io.teleworld.SegmentPlan;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The one place that says how a segment becomes tokens of the video transformer; generation and training both use it.
@@ -35,7 +37,8 @@ import java.util.stream.IntStream;
  *
  * <p>Cache ids: target frame f (from 1) has id f, its guidance N+f. Temporal rope positions: target frame f has f−1, its
  * guidance f−1+{@code ropeOffset}. Channels: C latent ones as the autoencoder normalises them, then the mask channels:
- * −1 in target frames; in guidance, channel C is the known fraction and channel C+1 the dynamic fraction.
+ * −1 in target frames; in guidance, channel C is the known fraction and channel C+1 the dynamic fraction. With
+ * {@link GuidanceConfig#besideTarget} both follow once more: a target frame's guidance, zeros in guidance.
  *
  * <p>Immutable.
  *
@@ -296,15 +299,36 @@ public final class SegmentLayout {
         return mask;
     }
 
-    /** Writes a target frame, noisy or clean, as the transformer's input [C+mask channels, h, w] at {@code offset}. */
-    public static void writeTarget(LatentFrame frame, GuidanceConfig config, float[] out, int offset) {
+    /**
+     * Writes a target frame, noisy or clean, as the transformer's input [input channels, h, w] at {@code offset}.
+     *
+     * @param guidance that of the frame, for the channels beside it; null without guidance: zeros with {@link #TARGET_MASK}
+     */
+    public static void writeTarget(
+            LatentFrame frame, @Nullable GuidanceLatent guidance, GuidanceConfig config, float[] out, int offset) {
         System.arraycopy(frame.values(), 0, out, offset, frame.size());
         int from = offset + frame.size();
-        java.util.Arrays.fill(out, from, from + config.maskChannels() * frame.height() * frame.width(), TARGET_MASK);
+        int masks = config.maskChannels() * frame.height() * frame.width();
+        Arrays.fill(out, from, from + masks, TARGET_MASK);
+        if (config.besideTarget()) {
+            from += masks;
+            if (guidance == null) {
+                Arrays.fill(out, from, from + frame.size(), 0);
+                Arrays.fill(out, from + frame.size(), from + frame.size() + masks, TARGET_MASK);
+            } else {
+                writeLatentAndMasks(guidance, config, out, from);
+            }
+        }
     }
 
-    /** Writes a guidance frame as the transformer's input [C+mask channels, h, w] at {@code offset}. */
+    /** Writes a guidance frame as the transformer's input [input channels, h, w] at {@code offset}. */
     public static void writeGuidance(GuidanceLatent frame, GuidanceConfig config, float[] out, int offset) {
+        int size = config.inputChannels(frame.latent().channels()) * frame.known().length;
+        Arrays.fill(out, offset, offset + size, 0);
+        writeLatentAndMasks(frame, config, out, offset);
+    }
+
+    private static void writeLatentAndMasks(GuidanceLatent frame, GuidanceConfig config, float[] out, int offset) {
         LatentFrame latent = frame.latent();
         System.arraycopy(latent.values(), 0, out, offset, latent.size());
         int at = offset + latent.size();
@@ -328,10 +352,14 @@ public final class SegmentLayout {
         }
     }
 
-    /** Writes a guidance picture as the autoencoder sees it: as {@link #writePixels}, with holes at mid-grey 0. */
-    public static void writeGuidancePixels(GuidanceFrame frame, float[] out, int offset) {
+    /** Writes a guidance picture as the autoencoder sees it: as {@link #writePixels}, with its holes as they are told. */
+    public static void writeGuidancePixels(GuidanceFrame frame, GuidanceConfig.Holes holes, float[] out, int offset) {
         writePixels(frame.image(), out, offset);
         byte[] layers = frame.layers();
+        if (holes == GuidanceConfig.Holes.SMOOTH) {
+            HoleFilling.fill(frame.image().width(), frame.image().height(), layers, out, offset);
+            return;
+        }
         for (int i = 0; i < layers.length; i++) {
             if (layers[i] == GuidanceFrame.HOLE) {
                 for (int c = 0; c < 3; c++) {

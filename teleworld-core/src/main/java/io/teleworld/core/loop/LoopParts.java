@@ -9,6 +9,7 @@ import io.teleworld.StreamDecoder;
 import io.teleworld.SuperResolver;
 import io.teleworld.core.camera.CameraOptions;
 import io.teleworld.core.decode.FrameEncoder;
+import io.teleworld.core.generate.GuidanceConfig;
 import io.teleworld.core.memory.MemoryOptions;
 import io.teleworld.core.schedule.TaskGraph;
 import io.teleworld.geometry.Intrinsics;
@@ -20,6 +21,7 @@ import java.util.Optional;
  * @param graph plans and hand-off mode
  * @param generator denoises
  * @param guidance shows what is known
+ * @param holes what the encoder is shown where nothing is known
  * @param reconstructor recovers geometry
  * @param encoder pictures to latents
  * @param decoder latents to pictures
@@ -37,6 +39,7 @@ record LoopParts(
         TaskGraph graph,
         FrameGenerator generator,
         Guidance guidance,
+        GuidanceConfig.Holes holes,
         Reconstructor reconstructor,
         FrameEncoder encoder,
         StreamDecoder decoder,

@@ -10,6 +10,7 @@ import io.teleworld.SuperResolver;
 import io.teleworld.WorldStart;
 import io.teleworld.core.camera.CameraOptions;
 import io.teleworld.core.decode.FrameEncoder;
+import io.teleworld.core.generate.GuidanceConfig;
 import io.teleworld.core.memory.MemoryOptions;
 import io.teleworld.core.plan.MacroMicroPlanner;
 import io.teleworld.core.plan.SegmentMap;
@@ -26,6 +27,7 @@ import java.util.function.Supplier;
  *
  * @param segments the model's segment map
  * @param generator the model's
+ * @param holes what the encoder is shown of guidance where nothing is known
  * @param reconstructor makes one for a session; it may remember the session's scale
  * @param encoder the model's
  * @param decoder the model's
@@ -40,6 +42,7 @@ import java.util.function.Supplier;
 public record SessionFactory(
         SegmentMap segments,
         FrameGenerator generator,
+        GuidanceConfig.Holes holes,
         Supplier<Reconstructor> reconstructor,
         FrameEncoder encoder,
         StreamDecoder decoder,
@@ -68,6 +71,7 @@ public record SessionFactory(
                 new TaskGraph(planner, mode),
                 start.frameGenerator().orElse(generator),
                 start.guidance().orElseGet(Guidance::rendered),
+                holes,
                 start.reconstructor().orElseGet(reconstructor),
                 encoder,
                 start.streamDecoder().orElse(decoder),

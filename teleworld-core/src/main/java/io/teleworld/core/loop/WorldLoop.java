@@ -229,7 +229,7 @@ final class WorldLoop implements ScheduleExecutor.Runner {
         int size = 3 * parts.camera().width() * parts.camera().height();
         float[] pixels = new float[guidance.size() * size];
         for (int i = 0; i < guidance.size(); i++) {
-            SegmentLayout.writeGuidancePixels(guidance.get(i), pixels, i * size);
+            SegmentLayout.writeGuidancePixels(guidance.get(i), parts.holes(), pixels, i * size);
         }
         segment.guidance =
                 SegmentLayout.guidanceLatents(guidance, parts.encoder().encode(pixels, guidance.size()));

@@ -164,17 +164,19 @@ public final class ModelPackage {
     private void requireFit(String where) {
         int latent = vae.latentChannels();
         int masks = transformer.maskChannels();
-        if (transformer.inChannels() != latent + masks || transformer.outChannels() != latent) {
-            throw new ModelFormatException(
-                    where,
-                    "transformer takes " + transformer.inChannels() + " and gives " + transformer.outChannels()
-                            + " channels; with " + latent + " latent and " + masks + " mask channels it must be "
-                            + (latent + masks) + " and " + latent);
-        }
         if (world.guidance().maskChannels() != masks) {
             throw new ModelFormatException(
                     where,
                     "guidance has " + world.guidance().maskChannels() + " mask channels, the transformer " + masks);
+        }
+        int inputs = world.guidance().inputChannels(latent);
+        if (transformer.inChannels() != inputs || transformer.outChannels() != latent) {
+            throw new ModelFormatException(
+                    where,
+                    "transformer takes " + transformer.inChannels() + " and gives " + transformer.outChannels()
+                            + " channels; with " + latent + " latent and " + masks + " mask channels"
+                            + (world.guidance().besideTarget() ? ", and guidance beside its targets," : "")
+                            + " it must be " + inputs + " and " + latent);
         }
         int space = vae.spatialFactor();
         if (world.height() % space != 0 || world.width() % space != 0) {

@@ -44,7 +44,7 @@ public record TeleWorldConfig(
                 new NetworkPrecision(Precision.FP32, Precision.FP32, Precision.FP32);
     }
 
-    /** The shipped model's. */
+    /** The shipped model's sizes, and what holds where {@code teleworld.json} is silent. */
     public static final TeleWorldConfig NANO = new TeleWorldConfig(
             "nano",
             "0.1.0",
@@ -71,6 +71,23 @@ public record TeleWorldConfig(
                     "horizontal_fov_degrees is " + horizontalFovDegrees + "; allowed is (0, 180)");
         }
         SegmentMap.parse(segmentMap, hideTerminal);
+    }
+
+    /** This world with guidance that enters in another way. */
+    public TeleWorldConfig withGuidance(GuidanceConfig other) {
+        return new TeleWorldConfig(
+                name,
+                version,
+                licence,
+                height,
+                width,
+                frameRate,
+                horizontalFovDegrees,
+                segmentMap,
+                hideTerminal,
+                other,
+                controls,
+                precision);
     }
 
     /** The segment map, parsed. */

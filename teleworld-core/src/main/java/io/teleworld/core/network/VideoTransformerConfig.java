@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
  * @param patchSize latent frames, rows and columns per token; [1,p,q]
  * @param numAttentionHeads attention heads
  * @param attentionHeadDim width of a head, even and at least 6
- * @param inChannels channels in: noisy latent, then mask channels, then (image-to-video) the condition
+ * @param inChannels channels in: noisy latent, then mask channels, then the condition (image-to-video) or what is known
+ *     ({@link io.teleworld.core.generate.GuidanceConfig#besideTarget})
  * @param outChannels channels of the velocity
  * @param textDim width of a text embedding
  * @param freqDim width of the timestep's sinusoid, even
@@ -57,11 +58,20 @@ public record VideoTransformerConfig(
 
     /** These sizes with another number of blocks, at least 1. */
     public VideoTransformerConfig withLayers(int layers) {
+        return with(inChannels, layers);
+    }
+
+    /** These sizes with another number of channels in. */
+    public VideoTransformerConfig withInChannels(int channels) {
+        return with(channels, numLayers);
+    }
+
+    private VideoTransformerConfig with(int channels, int layers) {
         return new VideoTransformerConfig(
                 patchSize,
                 numAttentionHeads,
                 attentionHeadDim,
-                inChannels,
+                channels,
                 outChannels,
                 textDim,
                 freqDim,

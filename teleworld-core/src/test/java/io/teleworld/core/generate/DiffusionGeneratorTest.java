@@ -49,7 +49,6 @@ class DiffusionGeneratorTest {
 
     private final ReferenceRuntime runtime = new ReferenceRuntime();
     private final Scope scope = Scope.root("test");
-    private final Weights weights = Weights.of(TinyModel.transformerWeights());
 
     @AfterEach
     void close() {
@@ -57,12 +56,21 @@ class DiffusionGeneratorTest {
         runtime.close();
     }
 
+    private static VideoTransformerConfig config(GuidanceConfig guidance) {
+        return CONFIG.withInChannels(guidance.inputChannels(CONFIG.latentChannels()));
+    }
+
+    private static Weights weights(GuidanceConfig guidance) {
+        return Weights.of(TinyModel.transformerWeights(config(guidance)));
+    }
+
     private DiffusionGenerator generator(List<Integer> steps, GuidanceConfig guidance) {
+        VideoTransformerConfig config = config(guidance);
         int capacity = SegmentLayout.cacheCapacity(PLAN, guidance);
-        Program program = scope.adopt(
-                runtime.compile(VideoTransformer.cachedGraph(CONFIG, H, W, capacity), weights, Precision.FP32));
+        Program program = scope.adopt(runtime.compile(
+                VideoTransformer.cachedGraph(config, H, W, capacity), weights(guidance), Precision.FP32));
         FewStepSampler sampler = FewStepSampler.of(new FlowMatchScheduler(1000, 5), steps, true);
-        return new DiffusionGenerator(CONFIG, guidance, sampler, 0, program, capacity, H, W, scope);
+        return new DiffusionGenerator(config, guidance, sampler, 0, program, capacity, H, W, scope);
     }
 
     private static SegmentInput input(long seed, boolean guided) {
@@ -103,7 +111,10 @@ class DiffusionGeneratorTest {
             for (GuidanceConfig.Order order : GuidanceConfig.Order.values()) {
                 for (GuidanceConfig.TimestepMode mode : GuidanceConfig.TimestepMode.values()) {
                     for (int offset : new int[] {0, 6}) {
-                        all.add(new GuidanceConfig(kind, order, offset, mode, 2));
+                        for (boolean beside : new boolean[] {false, true}) {
+                            all.add(new GuidanceConfig(
+                                    kind, order, offset, mode, 2, beside, GuidanceConfig.Holes.GREY));
+                        }
                     }
                 }
             }
@@ -122,6 +133,8 @@ class DiffusionGeneratorTest {
         SegmentInput input = input(11, false);
         Map<Integer, LatentFrame> made = run(generator(steps, GuidanceConfig.DEFAULT), input);
         assertMasked(input, made, steps, GuidanceConfig.DEFAULT, false);
+        made = run(generator(steps, GuidanceConfig.BESIDE_TARGET), input);
+        assertMasked(input, made, steps, GuidanceConfig.BESIDE_TARGET, false);
     }
 
     /** Order is none of attention's business; the rest is. */
@@ -132,13 +145,14 @@ class DiffusionGeneratorTest {
             float[] last = Objects.requireNonNull(run(generator(List.of(1000, 500), g), input(3, true))
                             .get(6))
                     .values();
-            float[] other = byRest.putIfAbsent(List.of(g.layout(), g.ropeOffset(), g.timestepMode()), last);
+            float[] other =
+                    byRest.putIfAbsent(List.of(g.layout(), g.ropeOffset(), g.timestepMode(), g.besideTarget()), last);
             if (other != null) {
                 assertThat(last).as("%s", g).containsExactly(other, within(1e-4f));
             }
         }
         List<float[]> different = new ArrayList<>(byRest.values());
-        assertThat(different).hasSize(8);
+        assertThat(different).hasSize(16);
         for (int i = 0; i < different.size(); i++) {
             for (int k = 0; k < i; k++) {
                 double most = 0;
@@ -162,8 +176,8 @@ class DiffusionGeneratorTest {
         int n = sequence.size();
         FlowMatchScheduler scheduler = new FlowMatchScheduler(1000, 5);
         double[] timesteps = FewStepSampler.of(scheduler, steps, true).timesteps();
-        Program program =
-                scope.adopt(runtime.compile(VideoTransformer.maskedGraph(CONFIG, H, W), weights, Precision.FP32));
+        Program program = scope.adopt(runtime.compile(
+                VideoTransformer.maskedGraph(config(guidance), H, W), weights(guidance), Precision.FP32));
         Map<Integer, float[]> x = noise(input.seed(), 0);
         Map<Integer, float[]> clean = new HashMap<>();
         double moved = 0;
@@ -223,20 +237,21 @@ class DiffusionGeneratorTest {
             double timestep) {
         List<SequenceFrame> sequence = layout.sequence();
         int n = sequence.size();
-        int channels = CONFIG.inChannels();
+        int channels = config(guidance).inChannels();
         float[] latents = new float[channels * n * H * W];
         float[] times = new float[n];
         float[] positions = new float[n];
         for (int i = 0; i < n; i++) {
             SequenceFrame f = sequence.get(i);
             float[] one = new float[channels * H * W];
+            GuidanceLatent known = layout.guided() ? input.guidance().get(f.frame() - 1) : null;
             if (f.guidance()) {
                 SegmentLayout.writeGuidance(input.guidance().get(f.frame() - 1), guidance, one, 0);
             } else if (f.denoised()) {
                 float[] values = Objects.requireNonNull(noisy.get(f.frame())).clone();
-                SegmentLayout.writeTarget(new LatentFrame(4, H, W, values), guidance, one, 0);
+                SegmentLayout.writeTarget(new LatentFrame(4, H, W, values), known, guidance, one, 0);
             } else {
-                SegmentLayout.writeTarget(Objects.requireNonNull(made.get(f.frame())), guidance, one, 0);
+                SegmentLayout.writeTarget(Objects.requireNonNull(made.get(f.frame())), known, guidance, one, 0);
             }
             for (int c = 0; c < channels; c++) {
                 System.arraycopy(one, c * H * W, latents, (c * n + i) * H * W, H * W);

@@ -9,6 +9,7 @@ import io.teleworld.GuidanceLatent;
 import io.teleworld.LatentFrame;
 import io.teleworld.RgbImage;
 import io.teleworld.SegmentPlan;
+import io.teleworld.core.generate.GuidanceConfig.Holes;
 import io.teleworld.core.generate.GuidanceConfig.Layout;
 import io.teleworld.core.generate.GuidanceConfig.Order;
 import io.teleworld.core.generate.GuidanceConfig.TimestepMode;
@@ -64,7 +65,8 @@ class SegmentLayoutTest {
 
     @Test
     void prefixLayoutAndRopeOffset() {
-        GuidanceConfig config = new GuidanceConfig(Layout.PREFIX, Order.GUIDANCE_FIRST, 10, TimestepMode.CLEAN, 1);
+        GuidanceConfig config =
+                new GuidanceConfig(Layout.PREFIX, Order.GUIDANCE_FIRST, 10, TimestepMode.CLEAN, 1, false, Holes.GREY);
         SegmentLayout layout = new SegmentLayout(PLAN, config, true);
         Pass guidance = layout.opening().get(1);
         assertThat(guidance.frames()).hasSize(10);
@@ -75,7 +77,8 @@ class SegmentLayoutTest {
 
     @Test
     void guidanceAtTheTargetsTimestepRunsBesideThem() {
-        GuidanceConfig first = new GuidanceConfig(Layout.PAIRED, Order.GUIDANCE_FIRST, 10, TimestepMode.SAME, 2);
+        GuidanceConfig first =
+                new GuidanceConfig(Layout.PAIRED, Order.GUIDANCE_FIRST, 10, TimestepMode.SAME, 2, false, Holes.GREY);
         SegmentLayout layout = new SegmentLayout(PLAN, first, true);
         assertThat(layout.passes()).noneMatch(p -> p.kind() == PassKind.GUIDANCE);
         List<TokenFrame> both = join(guidance(10, 2, 6, 10), targets(2, 6, 10));
@@ -85,7 +88,8 @@ class SegmentLayoutTest {
         assertThat(layout.passesOf(2).get(0).visible()).containsExactly(1, 2, 3, 4, 5, 6, 10);
         assertThat(layout.sequence().stream().filter(SequenceFrame::denoised)).hasSize(9);
 
-        GuidanceConfig last = new GuidanceConfig(Layout.PREFIX, Order.TARGET_FIRST, 0, TimestepMode.SAME, 2);
+        GuidanceConfig last =
+                new GuidanceConfig(Layout.PREFIX, Order.TARGET_FIRST, 0, TimestepMode.SAME, 2, false, Holes.GREY);
         assertThat(new SegmentLayout(PLAN, last, true).passesOf(1).get(0).frames())
                 .isEqualTo(join(targets(3, 4, 5), guidance(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)));
         assertThat(new SegmentLayout(PLAN, last, false).passesOf(1).get(0).frames())
@@ -97,7 +101,8 @@ class SegmentLayoutTest {
 
     @Test
     void theOrderTurnsTheSequenceRoundWithinAStage() {
-        GuidanceConfig config = new GuidanceConfig(Layout.PAIRED, Order.TARGET_FIRST, 0, TimestepMode.CLEAN, 2);
+        GuidanceConfig config =
+                new GuidanceConfig(Layout.PAIRED, Order.TARGET_FIRST, 0, TimestepMode.CLEAN, 2, false, Holes.GREY);
         SegmentLayout layout = new SegmentLayout(PLAN, config, true);
         assertThat(layout.passes()).isEqualTo(new SegmentLayout(PLAN, GuidanceConfig.DEFAULT, true).passes());
         assertThat(layout.sequence().stream().map(SequenceFrame::tokens))
@@ -114,10 +119,13 @@ class SegmentLayoutTest {
                         Order.GUIDANCE_FIRST,
                         -1,
                         TimestepMode.CLEAN,
-                        GuidanceConfig.DEFAULT.maskChannels()))
+                        GuidanceConfig.DEFAULT.maskChannels(),
+                        false,
+                        Holes.GREY))
                 .withMessageContaining("-1");
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new GuidanceConfig(Layout.PAIRED, Order.GUIDANCE_FIRST, 0, TimestepMode.CLEAN, 3))
+                .isThrownBy(() -> new GuidanceConfig(
+                        Layout.PAIRED, Order.GUIDANCE_FIRST, 0, TimestepMode.CLEAN, 3, false, Holes.GREY))
                 .withMessageContaining("3");
     }
 
@@ -133,7 +141,8 @@ class SegmentLayoutTest {
         for (Layout kind : Layout.values()) {
             for (Order order : Order.values()) {
                 for (TimestepMode mode : TimestepMode.values()) {
-                    assertMaskIsCache(new SegmentLayout(PLAN, new GuidanceConfig(kind, order, 0, mode, 2), true));
+                    assertMaskIsCache(new SegmentLayout(
+                            PLAN, new GuidanceConfig(kind, order, 0, mode, 2, false, Holes.GREY), true));
                 }
             }
         }
@@ -194,7 +203,7 @@ class SegmentLayoutTest {
         float[] out = new float[9];
         SegmentLayout.writeGuidance(joined.get(1), GuidanceConfig.DEFAULT, out, 1);
         assertThat(out).containsExactly(0, 1, 2, 3, 4, 65f / 256, 64f / 256, 1f / 256, 0);
-        SegmentLayout.writeTarget(latent, GuidanceConfig.DEFAULT, out, 1);
+        SegmentLayout.writeTarget(latent, joined.get(1), GuidanceConfig.DEFAULT, out, 1);
         assertThat(out).containsExactly(0, 1, 2, 3, 4, -1, -1, -1, -1);
     }
 
@@ -204,7 +213,26 @@ class SegmentLayoutTest {
         GuidanceFrame frame = new GuidanceFrame(
                 new RgbImage(2, 1, rgb), new byte[] {GuidanceFrame.STATIC, GuidanceFrame.HOLE}, new float[2]);
         float[] out = new float[6];
-        SegmentLayout.writeGuidancePixels(frame, out, 0);
+        SegmentLayout.writeGuidancePixels(frame, Holes.GREY, out, 0);
         assertThat(out).containsExactly(1, 0, -1, 0, 1, 0);
+        SegmentLayout.writeGuidancePixels(frame, Holes.SMOOTH, out, 0);
+        assertThat(out).containsExactly(1, 1, -1, -1, 1, 1);
+    }
+
+    @Test
+    void guidanceStandsBesideItsTarget() {
+        GuidanceConfig config =
+                new GuidanceConfig(Layout.PAIRED, Order.GUIDANCE_FIRST, 0, TimestepMode.CLEAN, 2, true, Holes.SMOOTH);
+        assertThat(config.inputChannels(2)).isEqualTo(8);
+        LatentFrame target = new LatentFrame(2, 1, 1, new float[] {1, 2});
+        GuidanceLatent guidance = new GuidanceLatent(
+                new LatentFrame(2, 1, 1, new float[] {3, 4}), new float[] {0.5f}, new float[] {0.25f});
+        float[] out = new float[8];
+        SegmentLayout.writeTarget(target, guidance, config, out, 0);
+        assertThat(out).containsExactly(1, 2, -1, -1, 3, 4, 0.5f, 0.25f);
+        SegmentLayout.writeTarget(target, null, config, out, 0);
+        assertThat(out).containsExactly(1, 2, -1, -1, 0, 0, -1, -1);
+        SegmentLayout.writeGuidance(guidance, config, out, 0);
+        assertThat(out).containsExactly(3, 4, 0.5f, 0.25f, 0, 0, 0, 0);
     }
 }

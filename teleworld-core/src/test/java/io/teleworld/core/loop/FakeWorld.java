@@ -11,6 +11,7 @@ import io.teleworld.SegmentInput;
 import io.teleworld.StreamDecoder;
 import io.teleworld.core.camera.CameraOptions;
 import io.teleworld.core.decode.FrameEncoder;
+import io.teleworld.core.generate.GuidanceConfig;
 import io.teleworld.core.generate.Seeds;
 import io.teleworld.core.memory.MemoryOptions;
 import io.teleworld.core.plan.SegmentMap;
@@ -46,6 +47,7 @@ final class FakeWorld implements FrameGenerator, FrameEncoder, StreamDecoder, Re
         return new SessionFactory(
                 SegmentMap.MACRO_MICRO,
                 this,
+                GuidanceConfig.DEFAULT.holes(),
                 () -> this,
                 this,
                 this,

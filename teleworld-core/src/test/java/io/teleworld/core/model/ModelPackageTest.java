@@ -177,7 +177,9 @@ final class ModelPackageTest {
                         GuidanceConfig.Order.TARGET_FIRST,
                         10,
                         GuidanceConfig.TimestepMode.SAME,
-                        2));
+                        2,
+                        false,
+                        GuidanceConfig.Holes.GREY));
     }
 
     @Test
@@ -192,6 +194,7 @@ final class ModelPackageTest {
         refused("teleworld.json", "{\"segment_map\": \"0 2 2\"}", "segment map is [0, 2, 2]");
         refused("teleworld.json", "{\"precision\": {\"vae\": \"int9\"}}", "precision");
         refused("teleworld.json", "{\"height\": 97}", "97×176", "multiples of 8");
+        refused("teleworld.json", "{\"guidance\": {\"beside_target\": true}}", "beside");
         refused("teleworld.json", "{\"guidance\": {\"mask_channels\": 1}}", "1 mask channels, the transformer 2");
         refused("transformer/config.json", "{\"in_channels\": 7}", "takes 7");
         refused("model_index.json", "{\"transformer\": []}", "geometry, scheduler, vae");

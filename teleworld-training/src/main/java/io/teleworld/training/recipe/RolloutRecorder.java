@@ -146,6 +146,7 @@ public final class RolloutRecorder implements AutoCloseable {
                 input -> {
                     throw new IllegalStateException("a roll-out brings its own generator");
                 },
+                world.guidance().holes(),
                 () -> new GeometryReconstructor(depth, scope),
                 codec,
                 codec,

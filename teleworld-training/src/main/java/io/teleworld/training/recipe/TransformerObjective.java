@@ -13,6 +13,7 @@ import io.teleworld.training.torch.TorchModule;
 import io.teleworld.training.torch.TorchTensors;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -119,6 +120,29 @@ public final class TransformerObjective implements Objective, AutoCloseable {
         return weights;
     }
 
+    /**
+     * Weights for more input channels, behind those that they know; the new ones have no effect before training.
+     *
+     * @param inChannels at least those of {@code config}
+     */
+    public static Map<String, float[]> widen(
+            VideoTransformerConfig config, Map<String, float[]> weights, int inChannels) {
+        int known = config.inChannels();
+        if (inChannels < known) {
+            throw new IllegalArgumentException("input channels cannot be reduced from " + known + " to " + inChannels);
+        }
+        Map<String, float[]> wider = new LinkedHashMap<>(weights);
+        wider.computeIfPresent("patch_embedding.weight", (name, old) -> {
+            int patch = config.patchSize().stream().reduce(1, (a, b) -> a * b);
+            float[] out = new float[old.length / known * inChannels];
+            for (int row = 0; row < old.length / (known * patch); row++) {
+                System.arraycopy(old, row * known * patch, out, row * inChannels * patch, known * patch);
+            }
+            return out;
+        });
+        return wider;
+    }
+
     @Override
     public Map<String, Tensor> parameters() {
         return net.parameters();
@@ -169,7 +193,7 @@ public final class TransformerObjective implements Objective, AutoCloseable {
         int channels = h.channels();
         int masks = guidance.maskChannels();
         int area = h.height() * h.width();
-        int inputs = channels + masks;
+        int inputs = guidance.inputChannels(channels);
         List<Integer> noisy = new ArrayList<>();
         for (int f = 0; f < frames; f++) {
             if (sequence.get(f).denoised()) {
@@ -226,6 +250,19 @@ public final class TransformerObjective implements Objective, AutoCloseable {
                     int in = (source * h.maskChannels() + m) * area;
                     for (int p = 0; p < area; p++) {
                         latents[out + p] = frame.guidance() ? mask[in + p] : SegmentLayout.TARGET_MASK;
+                    }
+                }
+                if (guidance.besideTarget() && !frame.guidance()) {
+                    for (int c = 0; c < channels + masks; c++) {
+                        int out = ((i * inputs + channels + masks + c) * frames + f) * area;
+                        if (!guided) {
+                            Arrays.fill(latents, out, out + area, c < channels ? 0 : SegmentLayout.TARGET_MASK);
+                        } else if (c < channels) {
+                            System.arraycopy(segment.guidance(), (source * channels + c) * area, latents, out, area);
+                        } else {
+                            int in = (source * h.maskChannels() + c - channels) * area;
+                            System.arraycopy(mask, in, latents, out, area);
+                        }
                     }
                 }
                 if (isNoisy) {

@@ -1,6 +1,8 @@
 package io.teleworld.training.recipe;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.within;
 
 import io.teleworld.ChainingPolicy;
 import io.teleworld.SegmentPlan;
@@ -20,6 +22,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.AutoGradMode;
@@ -295,13 +298,37 @@ class TransformerObjectiveTest {
                         GuidanceConfig.Order.TARGET_FIRST,
                         0,
                         GuidanceConfig.TimestepMode.SAME,
-                        2),
+                        2,
+                        false,
+                        GuidanceConfig.Holes.GREY),
                 5,
                 0.97);
     }
 
+    @Test
+    void guidanceBesideItsTargetCanBeTrained() {
+        fallsInTraining(GuidanceConfig.BESIDE_TARGET, 20, 0.85);
+    }
+
+    @Test
+    void widenedWeightsGiveWhatTheyGaveBefore() {
+        Map<String, float[]> weights = visible(CONFIG, 5);
+        int inputs = GuidanceConfig.BESIDE_TARGET.inputChannels(CHANNELS);
+        VideoTransformerConfig wide = CONFIG.withInChannels(inputs);
+        try (AutoGradMode off = new AutoGradMode(false);
+                TransformerObjective narrow = objective(weights, CONFIG);
+                TransformerObjective wider = objective(
+                        TransformerObjective.widen(CONFIG, weights, inputs), wide, GuidanceConfig.BESIDE_TARGET)) {
+            double before = Objects.requireNonNull(narrow.evaluate(folder, 0).get("x0_error_t1000"));
+            assertThat(Objects.requireNonNull(wider.evaluate(folder, 0).get("x0_error_t1000")))
+                    .isCloseTo(before, within(1e-4 * before));
+        }
+        assertThatIllegalArgumentException().isThrownBy(() -> TransformerObjective.widen(CONFIG, weights, 1));
+    }
+
     private void fallsInTraining(GuidanceConfig guidance, int steps, double factor) {
-        try (TransformerObjective objective = objective(TransformerObjective.initialise(CONFIG, 1), CONFIG, guidance)) {
+        VideoTransformerConfig config = CONFIG.withInChannels(guidance.inputChannels(CHANNELS));
+        try (TransformerObjective objective = objective(TransformerObjective.initialise(config, 1), config, guidance)) {
             double before;
             try (AutoGradMode off = new AutoGradMode(false)) {
                 before = objective.evaluate(folder, 0).get("x0_error_t1000");
