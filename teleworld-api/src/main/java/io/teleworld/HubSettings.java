@@ -2,6 +2,7 @@ package io.teleworld;
 
 import java.net.URI;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
@@ -16,8 +17,14 @@ import java.util.Set;
  *     Hugging Face layout
  * @param token access token, sent to the endpoint's host only; absent for anonymous access
  * @param offline whether only what is in the cache is used
+ * @param silence how long nothing may arrive during a transfer before it counts as cut, more than 0
  */
-public record HubSettings(URI endpoint, Path cache, Optional<String> token, boolean offline) {
+public record HubSettings(URI endpoint, Path cache, Optional<String> token, boolean offline, Duration silence) {
+
+    /** What {@code silence} is unless something else is asked for. */
+    public static final Duration DEFAULT_SILENCE = Duration.ofSeconds(10);
+
+    private static final String TIMEOUT = "HF_HUB_DOWNLOAD_TIMEOUT";
 
     private static final Set<String> TRUE = Set.of("1", "ON", "YES", "TRUE");
 
@@ -29,6 +36,19 @@ public record HubSettings(URI endpoint, Path cache, Optional<String> token, bool
             throw new IllegalArgumentException(
                     "endpoint is '" + endpoint + "'; it must be http://HOST or https://HOST");
         }
+        if (silence.isZero() || silence.isNegative()) {
+            throw new IllegalArgumentException("silence is " + silence + "; it must be more than 0");
+        }
+    }
+
+    /** With {@link #DEFAULT_SILENCE}. */
+    public HubSettings(URI endpoint, Path cache, Optional<String> token, boolean offline) {
+        this(endpoint, cache, token, offline, DEFAULT_SILENCE);
+    }
+
+    /** These settings with another {@link #silence()}. */
+    public HubSettings withSilence(Duration silence) {
+        return new HubSettings(endpoint, cache, token, offline, silence);
     }
 
     /** What this process's environment asks for; see {@link #of}. */
@@ -38,9 +58,11 @@ public record HubSettings(URI endpoint, Path cache, Optional<String> token, bool
 
     /**
      * What an environment asks for: {@code HF_ENDPOINT}, {@code HF_HUB_CACHE} or {@code HF_HOME} (or
-     * {@code XDG_CACHE_HOME/huggingface}), {@code HF_TOKEN} and {@code HF_HUB_OFFLINE}.
+     * {@code XDG_CACHE_HOME/huggingface}), {@code HF_TOKEN}, {@code HF_HUB_OFFLINE} and {@code HF_HUB_DOWNLOAD_TIMEOUT}
+     * (seconds).
      *
      * @param home the user's folder, below which {@code .cache/huggingface} is the last resort
+     * @throws IllegalArgumentException if the endpoint or the timeout is none
      */
     public static HubSettings of(Map<String, String> environment, Path home) {
         String endpoint = environment.getOrDefault("HF_ENDPOINT", "https://huggingface.co");
@@ -54,7 +76,19 @@ public record HubSettings(URI endpoint, Path cache, Optional<String> token, bool
                 URI.create(endpoint.replaceAll("/+$", "")),
                 cache.isBlank() ? hub : Path.of(cache),
                 token.isEmpty() ? Optional.empty() : Optional.of(token),
-                TRUE.contains(environment.getOrDefault("HF_HUB_OFFLINE", "").toUpperCase(Locale.ROOT)));
+                TRUE.contains(environment.getOrDefault("HF_HUB_OFFLINE", "").toUpperCase(Locale.ROOT)),
+                silence(environment.getOrDefault(TIMEOUT, "").strip()));
+    }
+
+    private static Duration silence(String seconds) {
+        if (seconds.isEmpty()) {
+            return DEFAULT_SILENCE;
+        }
+        if (!seconds.matches("[1-9][0-9]{0,5}")) {
+            throw new IllegalArgumentException(
+                    TIMEOUT + " is '" + seconds + "'; it must be a number of seconds, at least 1");
+        }
+        return Duration.ofSeconds(Long.parseLong(seconds));
     }
 
     /** Does not show the token. */

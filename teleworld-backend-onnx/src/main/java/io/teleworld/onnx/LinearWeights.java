@@ -16,14 +16,6 @@ final class LinearWeights {
 
     private LinearWeights() {}
 
-    /**
-     * A weight of a linear layer in int8, symmetric, one scale per output channel.
-     *
-     * @param weight [in,out]
-     * @param scales [out], F32
-     */
-    record Quantised(ByteBuffer weight, ByteBuffer scales) {}
-
     /** The elements as F32. */
     static ByteBuffer toF32(HostTensor t) {
         ByteBuffer source = t.hostBuffer();
@@ -62,25 +54,36 @@ final class LinearWeights {
         return out;
     }
 
-    /** A weight [out,in] rounded to 255 steps per output channel: q = round(w/s), s = max|w|/127. */
-    static Quantised quantised(HostTensor t) {
+    /** The steps of a weight [out,in] in int8, one per output channel: s = max|w|/127, F32 [out]. */
+    static ByteBuffer int8Scales(HostTensor t) {
         int rows = Math.toIntExact(t.shape()[0]);
         int columns = Math.toIntExact(t.shape()[1]);
         FloatBuffer in = toF32(t).asFloatBuffer();
-        ByteBuffer weight = allocate((long) rows * columns);
         ByteBuffer scales = allocate(4L * rows);
         for (int r = 0; r < rows; r++) {
             float largest = 0;
             for (int c = 0; c < columns; c++) {
                 largest = Math.max(largest, Math.abs(in.get(r * columns + c)));
             }
-            float scale = largest == 0 ? 1 : largest / INT8_MAX;
-            scales.putFloat(4 * r, scale);
+            scales.putFloat(4 * r, largest == 0 ? 1 : largest / INT8_MAX);
+        }
+        return scales;
+    }
+
+    /** A weight [out,in] rounded to those steps, I8 [in,out]. */
+    static ByteBuffer int8(HostTensor t) {
+        int rows = Math.toIntExact(t.shape()[0]);
+        int columns = Math.toIntExact(t.shape()[1]);
+        FloatBuffer in = toF32(t).asFloatBuffer();
+        ByteBuffer scales = int8Scales(t);
+        ByteBuffer weight = allocate((long) rows * columns);
+        for (int r = 0; r < rows; r++) {
+            float scale = scales.getFloat(4 * r);
             for (int c = 0; c < columns; c++) {
                 weight.put(c * rows + r, (byte) Math.rint(in.get(r * columns + c) / scale));
             }
         }
-        return new Quantised(weight, scales);
+        return weight;
     }
 
     private static IntToDoubleFunction reader(HostTensor t) {

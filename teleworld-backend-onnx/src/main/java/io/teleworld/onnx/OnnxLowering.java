@@ -353,9 +353,9 @@ final class OnnxLowering {
         String transposed;
         if (isParameter) {
             transposed = shared("transposed/" + w.name(), key -> {
-                HostTensor t = weights.get(w.name());
-                long[] s = t.shape();
-                return initializer(key, DType.F32, new long[] {s[1], s[0]}, () -> LinearWeights.transposed(t));
+                long[] s = w.shape().known();
+                return initializer(
+                        key, DType.F32, new long[] {s[1], s[0]}, () -> LinearWeights.transposed(weights.get(w.name())));
             });
         } else {
             transposed = unique(n.name() + "/transposed");
@@ -384,17 +384,16 @@ final class OnnxLowering {
         });
         long columns = w.dim(0).known();
         String weight = shared("int8/" + w.name(), key -> {
-            LinearWeights.Quantised made = LinearWeights.quantised(weights.get(w.name()));
             initializer(
                     key + "/scale",
                     DType.F32,
                     new long[] {columns},
-                    () -> made.scales().duplicate());
+                    () -> LinearWeights.int8Scales(weights.get(w.name())));
             return initializer(
                     key,
                     DType.I8,
                     new long[] {w.dim(1).known(), columns},
-                    () -> made.weight().duplicate());
+                    () -> LinearWeights.int8(weights.get(w.name())));
         });
         String zeros = shared(
                 "int8_zeros/" + columns,
@@ -599,8 +598,7 @@ final class OnnxLowering {
                         TeleWorldException.Category.BACKEND,
                         "runtime onnx computes in fp32, but parameter " + v.name() + " is declared " + v.type());
             }
-            HostTensor t = weights.get(v.name());
-            initializer(made, DType.F32, v.shape().known(), () -> LinearWeights.toF32(t));
+            initializer(made, DType.F32, v.shape().known(), () -> LinearWeights.toF32(weights.get(v.name())));
         }
         return made;
     }

@@ -36,8 +36,11 @@ record OnnxModel(
         Map<String, String> stateInputs,
         Map<String, String> stateOutputs) {
 
-    /** Above this many bytes of weights a file keeps them apart, because one protobuf message ends at 2 GiB. */
+    /** Above this many bytes of weights an exported file keeps them apart, because one protobuf message ends at 2 GiB. */
     static final long INLINE_LIMIT = 1_500_000_000L;
+
+    /** Above this many a session reads them from a temporary file: a message is on the heap twice while it is passed. */
+    static final long MESSAGE_LIMIT = 256L << 20;
 
     /** Smaller tensors stay in the model file even if the weights are apart, so that shape constants are read there. */
     private static final long EXTERNAL_MINIMUM = 1024;
@@ -65,6 +68,12 @@ record OnnxModel(
 
     OnnxModel {
         initializers = List.copyOf(initializers);
+    }
+
+    /** What a run needs, so that a program does not keep the files of its weights open or their copies alive. */
+    OnnxModel withoutWeights() {
+        ModelProto empty = ModelProto.getDefaultInstance();
+        return new OnnxModel(empty, List.of(), inputs, outputs, stateInputs, stateOutputs);
     }
 
     long initializerBytes() {

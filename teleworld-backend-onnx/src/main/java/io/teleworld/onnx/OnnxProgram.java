@@ -30,7 +30,7 @@ final class OnnxProgram extends AbstractProgram<OnnxProgramState> {
     OnnxProgram(OnnxTensorRuntime runtime, Graph graph, OnnxModel model, OnnxSession session) {
         super(graph, runtime.ledger());
         this.runtime = runtime;
-        this.model = model;
+        this.model = model.withoutWeights();
         this.session = session;
     }
 

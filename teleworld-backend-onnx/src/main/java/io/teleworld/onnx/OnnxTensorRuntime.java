@@ -107,13 +107,13 @@ final class OnnxTensorRuntime implements TensorRuntime {
     }
 
     private OrtSession open(OnnxModel model, OrtSession.SessionOptions options) throws OrtException, IOException {
-        if (model.initializerBytes() <= OnnxModel.INLINE_LIMIT) {
+        if (model.initializerBytes() <= OnnxModel.MESSAGE_LIMIT) {
             return environment.createSession(model.inline().toByteArray(), options);
         }
         Path folder = Files.createTempDirectory("teleworld-onnx");
         Path file = folder.resolve("model.onnx");
         try {
-            model.write(file, OnnxModel.INLINE_LIMIT);
+            model.write(file, OnnxModel.MESSAGE_LIMIT);
             return environment.createSession(file.toString(), options);
         } finally {
             Files.deleteIfExists(file.resolveSibling("model.onnx.data"));

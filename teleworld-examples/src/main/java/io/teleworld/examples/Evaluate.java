@@ -8,7 +8,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** Measures a model: speed, agreement with ground truth, memory, autoencoder, repeatability, endurance, and how runtimes agree. */
+/** Measures a model: speed, agreement with ground truth, memory, autoencoder, repeatability, endurance, how runtimes agree, and large models. */
 @Command(
         name = "evaluate",
         mixinStandardHelpOptions = true,
@@ -24,7 +24,8 @@ import picocli.CommandLine.Spec;
             DeterminismReport.class,
             EnduranceReport.class,
             ParityReport.class,
-            RuntimesReport.class
+            RuntimesReport.class,
+            BlockReport.class
         })
 public final class Evaluate implements Callable<Integer> {
 

@@ -37,6 +37,11 @@ record Machine(String processor, int cores, long memoryBytes, String system, Str
         return kibibytes("/proc/self/status", "VmRSS");
     }
 
+    /** The most memory that this process ever had in RAM, pages of mapped files included. */
+    static OptionalLong peakResidentBytes() {
+        return kibibytes("/proc/self/status", "VmHWM");
+    }
+
     /** Heap in use after a collection. */
     static long usedHeapAfterCollection() {
         Runtime jvm = Runtime.getRuntime();

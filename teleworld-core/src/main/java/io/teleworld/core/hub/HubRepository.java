@@ -7,6 +7,7 @@ import io.teleworld.error.TeleWorldException;
 import io.teleworld.error.TeleWorldException.Category;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -46,7 +47,8 @@ import tools.jackson.databind.json.JsonMapper;
  * {@code snapshots/COMMIT/PATH} link to them, {@code refs/REVISION} names the commit. Thread-safe, also between processes.
  *
  * <p>A file is fetched into {@code blobs/HASH.incomplete} and becomes {@code blobs/HASH} only when its length and its hash
- * are right, so a part of a file never counts as the file; the next fetch goes on where the last one stopped. The access
+ * are right, so a part of a file never counts as the file; the next fetch goes on where the last one stopped. A transfer
+ * that falls silent is tried again a few times and then reported, see {@link HubSettings#silence()}. The access
  * token is sent to the hub's own host and to no other that it redirects to. Nothing has to be closed.
  */
 public final class HubRepository {
@@ -155,7 +157,7 @@ public final class HubRepository {
                 link(snapshot, blob);
             });
             return snapshot;
-        } catch (InterruptedException e) {
+        } catch (InterruptedException | InterruptedIOException e) {
             Thread.currentThread().interrupt();
             throw new TeleWorldException(Category.RESOURCE, name(path) + ": fetching was interrupted", e, true);
         } catch (DiskException e) {
@@ -183,7 +185,7 @@ public final class HubRepository {
             }
         } catch (JacksonException e) {
             throw new ModelFormatException(uri.toString(), "is not JSON: " + e.getOriginalMessage(), e);
-        } catch (InterruptedException e) {
+        } catch (InterruptedException | InterruptedIOException e) {
             Thread.currentThread().interrupt();
             throw new TeleWorldException(Category.RESOURCE, repository + ": asking was interrupted", e, true);
         } catch (IOException e) {
@@ -348,7 +350,7 @@ public final class HubRepository {
                     return;
                 }
                 throw new IOException("it ended after " + Files.size(partial) + " of " + remote.size() + " bytes");
-            } catch (DiskException e) {
+            } catch (DiskException | InterruptedIOException e) {
                 throw e;
             } catch (IOException e) {
                 if (attempt == MOST_ATTEMPTS) {
@@ -477,7 +479,7 @@ public final class HubRepository {
         URI at = from;
         for (int i = 0; i <= MOST_REDIRECTS; i++) {
             HttpResponse<InputStream> answer =
-                    http.send(request(at, method, offset).build(), BodyHandlers.ofInputStream());
+                    http.send(request(at, method, offset).build(), TimedBody.within(settings.silence()));
             Optional<URI> next = location(at, answer);
             if (next.isEmpty()) {
                 return answer;

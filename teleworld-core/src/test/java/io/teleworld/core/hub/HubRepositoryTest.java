@@ -29,6 +29,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -60,6 +63,12 @@ final class HubRepositoryTest {
     private String bigHash = sha256(WEIGHTS);
     private int status = 200;
     private boolean ranges = true;
+    /** Counted down when the servers stop; a body that falls silent waits for it. */
+    private final CountDownLatch over = new CountDownLatch(1);
+
+    private final ExecutorService answering = Executors.newCachedThreadPool();
+    private boolean silent;
+    private boolean silentListing;
 
     @BeforeEach
     void start() throws IOException {
@@ -67,14 +76,19 @@ final class HubRepositoryTest {
         content = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         hub.createContext("/", this::answerHub);
         content.createContext("/", this::answerContent);
+        // One that is silent must not keep the next from being answered.
+        hub.setExecutor(answering);
+        content.setExecutor(answering);
         hub.start();
         content.start();
     }
 
     @AfterEach
     void stop() {
+        over.countDown();
         server(hub).stop(0);
         server(content).stop(0);
+        answering.shutdownNow();
     }
 
     private static HttpServer server(@Nullable HttpServer s) {
@@ -110,7 +124,11 @@ final class HubRepositoryTest {
                 byte[] json =
                         ("{\"sha\":\"" + COMMIT + "\",\"siblings\":" + siblings + "}").getBytes(StandardCharsets.UTF_8);
                 x.sendResponseHeaders(200, json.length);
-                x.getResponseBody().write(json);
+                x.getResponseBody().write(json, 0, silentListing ? 10 : json.length);
+                x.getResponseBody().flush();
+                if (silentListing) {
+                    wait(over);
+                }
             } else if (path.endsWith("/resolve/" + COMMIT + "/transformer/config.json")) {
                 x.getResponseHeaders().set("ETag", "\"" + gitHash(CONFIG) + "\"");
                 send(x, CONFIG);
@@ -155,6 +173,17 @@ final class HubRepositoryTest {
                 : bytes.length;
         x.getResponseBody().write(bytes, from, to - from);
         x.getResponseBody().flush();
+        if (silent && to < bytes.length) {
+            wait(over);
+        }
+    }
+
+    private static void wait(CountDownLatch latch) throws IOException {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IOException(e);
+        }
     }
 
     private ModelSource.Hub source(boolean offline) {
@@ -282,6 +311,77 @@ final class HubRepositoryTest {
         assertThat(requests.get(requests.size() - 1))
                 .isEqualTo("content GET /blob?signed=1" + (arrived > 0 ? " bytes=" + arrived + "-" : ""));
         assertThat(blobs.resolve(bigHash + ".incomplete")).doesNotExist();
+    }
+
+    private HubRepository impatient(Duration silence) {
+        ModelSource.Hub s = source(false);
+        return HubRepository.open(
+                new ModelSource.Hub(s.repository(), s.revision(), s.settings().withSilence(silence)),
+                Disk.REAL,
+                Duration.ZERO);
+    }
+
+    @Test
+    void aBodyThatFallsSilentCountsAsCut() {
+        HubRepository r = impatient(Duration.ofMillis(200));
+        silent = true;
+        cuts.set(1);
+        assertThat(r.fetch("big.safetensors")).hasBinaryContent(WEIGHTS);
+        List<String> asked =
+                requests.stream().filter(q -> q.startsWith("content")).toList();
+        assertThat(asked).hasSize(2);
+        // Nothing of what arrived before the silence is fetched again.
+        assertThat(start(asked.get(1))).isEqualTo(100_000);
+    }
+
+    @Test
+    @Timeout(10)
+    void aHubThatStaysSilentIsReportedInTime() throws IOException {
+        HubRepository r = impatient(Duration.ofMillis(40));
+        silent = true;
+        ranges = false;
+        cuts.set(1_000);
+        long begun = System.nanoTime();
+        assertThatThrownBy(() -> r.fetch("big.safetensors"))
+                .isInstanceOfSatisfying(TeleWorldException.class, e -> {
+                    assertThat(e.category()).isEqualTo(Category.RESOURCE);
+                    assertThat(e.retriable()).isTrue();
+                })
+                .hasMessageContainingAll("org/name/big.safetensors", "nothing arrived for 0.04 s");
+        // Five attempts, each as long as the silence that is allowed.
+        assertThat(Duration.ofNanos(System.nanoTime() - begun))
+                .isBetween(Duration.ofMillis(200), Duration.ofSeconds(5));
+        assertThat(root().resolve("blobs").resolve(bigHash)).doesNotExist();
+
+        silentListing = true;
+        assertThat(impatient(Duration.ofMillis(40)).commit()).isEqualTo(COMMIT);
+        Files.delete(root().resolve("refs/main"));
+        assertThatThrownBy(() -> impatient(Duration.ofMillis(40)))
+                .isInstanceOfSatisfying(
+                        TeleWorldException.class, e -> assertThat(e.retriable()).isTrue())
+                .hasMessageContainingAll("org/name", "nothing arrived");
+    }
+
+    @Test
+    void aSilentTransferCanBeInterrupted() throws Exception {
+        HubRepository r = impatient(Duration.ofMinutes(5));
+        silent = true;
+        cuts.set(1_000);
+        List<Throwable> thrown = new CopyOnWriteArrayList<>();
+        Thread fetching = new Thread(() -> {
+            try {
+                r.fetch("big.safetensors");
+            } catch (TeleWorldException e) {
+                thrown.add(e);
+            }
+        });
+        fetching.start();
+        while (requests.stream().noneMatch(q -> q.startsWith("content"))) {
+            Thread.sleep(5);
+        }
+        fetching.interrupt();
+        fetching.join(10_000);
+        assertThat(thrown).singleElement().satisfies(e -> assertThat(e).hasMessageContaining("interrupted"));
     }
 
     @Test
@@ -460,6 +560,16 @@ final class HubRepositoryTest {
         assertThat(all.cache()).isEqualTo(Path.of("/data/hf/hub"));
         assertThat(all.token()).contains("t0k");
         assertThat(all.offline()).isTrue();
+        assertThat(none.silence()).isEqualTo(Duration.ofSeconds(10));
+        assertThat(HubSettings.of(Map.of("HF_HUB_DOWNLOAD_TIMEOUT", " 25 "), home)
+                        .silence())
+                .isEqualTo(Duration.ofSeconds(25));
+        for (String bad : List.of("0", "-1", "soon", "1e9")) {
+            assertThatThrownBy(() -> HubSettings.of(Map.of("HF_HUB_DOWNLOAD_TIMEOUT", bad), home))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContainingAll("HF_HUB_DOWNLOAD_TIMEOUT", bad);
+        }
+        assertThatThrownBy(() -> none.withSilence(Duration.ZERO)).isInstanceOf(IllegalArgumentException.class);
         assertThat(all.toString()).doesNotContain("t0k").contains("mirror.example");
         assertThat(HubSettings.of(Map.of("XDG_CACHE_HOME", "/c"), home).cache())
                 .isEqualTo(Path.of("/c/huggingface/hub"));
