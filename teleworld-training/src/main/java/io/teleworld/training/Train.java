@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
             EncodeSegments.class,
             TrainTransformer.class,
             TrainFewStep.class,
+            TrainDistil.class,
             ExportModel.class,
             TrainTiny.class
         })

@@ -106,9 +106,51 @@ class TrainFewStepTest {
     }
 
     @Test
+    void distilsWithATeacher() {
+        int code = run(
+                "distil",
+                "--size",
+                "tiny",
+                "--weights",
+                folder.resolve("transformer").toString(),
+                "--teacher",
+                folder.resolve("transformer").toString(),
+                "--latents",
+                folder.resolve("latents").toString(),
+                "--rollouts",
+                folder.resolve("rollouts").toString(),
+                "--out",
+                folder.resolve("out").toString(),
+                "--critic-updates",
+                "1",
+                "--teacher-guidance",
+                "1",
+                "--sampling-steps",
+                "1000,400",
+                "--steps",
+                "6",
+                "--batch",
+                "1",
+                "--threads",
+                "1",
+                "--precision",
+                "fp32");
+        assertThat(errors.toString()).isEmpty();
+        assertThat(code).isZero();
+        NetworkFile<VideoTransformerConfig> before = NetworkFile.read(folder.resolve("transformer"), CONFIG);
+        NetworkFile<VideoTransformerConfig> after = NetworkFile.read(folder.resolve("out"), CONFIG);
+        assertThat(after.weights().keySet()).isEqualTo(before.weights().keySet());
+        assertThat(after.arrays().get("proj_out.weight"))
+                .isNotEqualTo(before.arrays().get("proj_out.weight"));
+    }
+
+    @Test
     void weightsMustBeNamed() {
-        assertThat(run("few-step", "--size", "tiny")).isEqualTo(CommandLine.ExitCode.USAGE);
-        assertThat(errors.toString()).contains("--weights is missing");
+        for (String command : new String[] {"few-step", "distil"}) {
+            assertThat(run(command, "--size", "tiny")).isEqualTo(CommandLine.ExitCode.USAGE);
+            assertThat(errors.toString()).contains("--weights is missing");
+            errors.getBuffer().setLength(0);
+        }
     }
 
     @Test

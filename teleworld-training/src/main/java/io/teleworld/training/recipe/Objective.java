@@ -1,5 +1,6 @@
 package io.teleworld.training.recipe;
 
+import io.teleworld.tensor.HostTensor;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -10,6 +11,15 @@ public interface Objective {
 
     /** The trainable tensors by name: fp32 leaves, owned by the objective. */
     Map<String, Tensor> parameters();
+
+    /**
+     * The weights of the network that is wanted.
+     *
+     * @param weights averages of all {@link #parameters}, by name
+     */
+    default Map<String, HostTensor> network(Map<String, HostTensor> weights) {
+        return weights;
+    }
 
     /** Samples in one step, for the report. */
     int batchSize();

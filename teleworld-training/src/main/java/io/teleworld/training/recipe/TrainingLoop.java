@@ -248,7 +248,7 @@ public final class TrainingLoop {
                 LOG.info("step {}: {}; evaluation: {}", step, format(recent), format(figures));
                 Map<String, HostTensor> weights = new LinkedHashMap<>();
                 parameters.forEach((n, t) -> weights.put(n, TorchTensors.toHost(t)));
-                checkpoint.save(step, weights, figures);
+                checkpoint.save(step, objective.network(weights), figures);
                 draw("curves-training.png", n -> !n.startsWith(EVALUATION), true);
                 draw("curves-evaluation.png", n -> n.startsWith(EVALUATION), false);
             } catch (IOException e) {

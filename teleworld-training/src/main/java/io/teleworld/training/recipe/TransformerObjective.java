@@ -3,17 +3,12 @@ package io.teleworld.training.recipe;
 import io.teleworld.SegmentPlan;
 import io.teleworld.core.generate.GuidanceConfig;
 import io.teleworld.core.generate.SegmentLayout;
-import io.teleworld.core.generate.SegmentLayout.PassKind;
-import io.teleworld.core.generate.SegmentLayout.SequenceFrame;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.training.data.LatentCache;
 import io.teleworld.training.torch.Arithmetic;
 import io.teleworld.training.torch.TorchModule;
-import io.teleworld.training.torch.TorchTensors;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -186,133 +181,47 @@ public final class TransformerObjective implements Objective, AutoCloseable {
             SplittableRandom random,
             Chooser chooser,
             @org.jspecify.annotations.Nullable Double fixedLevel) {
-        SegmentLayout layout = new SegmentLayout(plan, guidance, guided);
-        List<SequenceFrame> sequence = layout.sequence();
         LatentCache.Header h = cache.header();
-        int frames = sequence.size();
-        int channels = h.channels();
-        int masks = guidance.maskChannels();
-        int area = h.height() * h.width();
-        int inputs = guidance.inputChannels(channels);
-        List<Integer> noisy = new ArrayList<>();
-        for (int f = 0; f < frames; f++) {
-            if (sequence.get(f).denoised()) {
-                noisy.add(f);
-            }
-        }
-        float[] latents = new float[batch * inputs * frames * area];
-        float[] times = new float[batch * frames];
-        float[] velocity = new float[batch * channels * noisy.size() * area];
-        float[] weight = new float[batch * noisy.size() * area];
+        SegmentBatch segments = new SegmentBatch(plan, guidance, guided, batch, h);
         LatentCache.Segment segment = LatentCache.Segment.of(h);
-        float[] mask = segment.mask();
+        double[][] levels = new double[batch][plan.stages().size()];
         for (int i = 0; i < batch; i++) {
             cache.read(chooser.segment(i), segment);
-            normalise(segment.target(), channels, area);
-            normalise(segment.context(), channels, area);
-            normalise(segment.guidance(), channels, area);
-            double[] level = new double[plan.stages().size()];
-            for (int s = 0; s < level.length; s++) {
-                level[s] = fixedLevel != null ? fixedLevel : drawLevel(random);
+            SegmentBatch.normalise(segment, h, mean, std);
+            for (int s = 0; s < levels[i].length; s++) {
+                levels[i][s] = fixedLevel != null ? fixedLevel : drawLevel(random);
             }
             double spoil =
                     fixedLevel != null || random.nextBoolean() ? 0 : options.contextNoise() * random.nextDouble();
-            int noisyIndex = 0;
-            for (int f = 0; f < frames; f++) {
-                SequenceFrame frame = sequence.get(f);
-                int source = frame.frame() - 1;
-                boolean isNoisy = frame.denoised();
-                // Guidance in a noisy pass has the timestep of its targets, but no noise.
-                double sigma = frame.kind() == PassKind.NOISY
-                        ? level[layout.passes().get(frame.pass()).stage()]
-                        : 0;
-                times[i * frames + f] = (float) (1000 * sigma);
-                float[] from = frame.guidance() ? segment.guidance() : isNoisy ? segment.target() : segment.context();
-                for (int c = 0; c < channels; c++) {
-                    int in = (source * channels + c) * area;
-                    int out = ((i * inputs + c) * frames + f) * area;
-                    int v = ((i * channels + c) * noisy.size() + noisyIndex) * area;
-                    for (int p = 0; p < area; p++) {
-                        float x0 = from[in + p];
-                        if (isNoisy) {
-                            float n = (float) random.nextGaussian();
-                            latents[out + p] = (float) ((1 - sigma) * x0 + sigma * n);
-                            velocity[v + p] = n - x0;
-                        } else if (spoil > 0 && !frame.guidance()) {
-                            latents[out + p] = (float) (x0 + spoil * random.nextGaussian());
-                        } else {
-                            latents[out + p] = x0;
-                        }
-                    }
-                }
-                for (int m = 0; m < masks; m++) {
-                    int out = ((i * inputs + channels + m) * frames + f) * area;
-                    int in = (source * h.maskChannels() + m) * area;
-                    for (int p = 0; p < area; p++) {
-                        latents[out + p] = frame.guidance() ? mask[in + p] : SegmentLayout.TARGET_MASK;
-                    }
-                }
-                if (guidance.besideTarget() && !frame.guidance()) {
-                    for (int c = 0; c < channels + masks; c++) {
-                        int out = ((i * inputs + channels + masks + c) * frames + f) * area;
-                        if (!guided) {
-                            Arrays.fill(latents, out, out + area, c < channels ? 0 : SegmentLayout.TARGET_MASK);
-                        } else if (c < channels) {
-                            System.arraycopy(segment.guidance(), (source * channels + c) * area, latents, out, area);
-                        } else {
-                            int in = (source * h.maskChannels() + c - channels) * area;
-                            System.arraycopy(mask, in, latents, out, area);
-                        }
-                    }
-                }
-                if (isNoisy) {
-                    System.arraycopy(
-                            segment.weight(), source * area, weight, (i * noisy.size() + noisyIndex) * area, area);
-                    noisyIndex++;
-                }
-            }
+            segments.put(i, segment, spoil, random);
         }
-        Tensor out = velocityOf(latents, times, layout, sequence, batch, inputs, h);
-        long[] index = noisy.stream().mapToLong(Integer::longValue).toArray();
-        Tensor predicted =
-                out.index_select(2, TorchTensors.to(TorchTensors.ofLongs(index, index.length), net.deviceId()));
-        Tensor truth = TorchTensors.to(
-                TorchTensors.ofFloats(velocity, batch, channels, index.length, h.height(), h.width()), net.deviceId());
-        Tensor weights = TorchTensors.to(
-                TorchTensors.ofFloats(weight, batch, 1, index.length, h.height(), h.width()), net.deviceId());
+        float[] x0 = segments.target();
+        float[] noisy = new float[x0.length];
+        float[] velocity = new float[x0.length];
+        int frame = segments.area();
+        for (int k = 0; k < x0.length; k++) {
+            int place = k / frame % segments.places();
+            int sample = k / (frame * segments.places() * segments.channels());
+            double sigma = levels[sample][segments.stageOf(place)];
+            float n = (float) random.nextGaussian();
+            noisy[k] = (float) ((1 - sigma) * x0[k] + sigma * n);
+            velocity[k] = n - x0[k];
+        }
+        segments.noisy(noisy, levels);
+        Tensor predicted = segments.velocity(net, config);
+        Tensor truth = segments.tensor(velocity, net.deviceId());
+        Tensor weights = segments.cells(segments.weight(), net.deviceId());
         double total = 0;
-        for (float w : weight) {
+        for (float w : segments.weight()) {
             total += w;
         }
         Tensor errors = predicted.sub(truth).square().mul(weights).sum();
-        return errors.div(new Scalar(Math.max(1, total) * channels));
+        return errors.div(new Scalar(Math.max(1, total) * h.channels()));
     }
 
-    /** The velocity [batch, channels, frames, h, w] of a whole sequence under the layout's mask. */
-    Tensor velocityOf(
-            float[] latents,
-            float[] times,
-            SegmentLayout layout,
-            List<SequenceFrame> sequence,
-            int batch,
-            int inputs,
-            LatentCache.Header h) {
-        int frames = sequence.size();
-        float[] positions = new float[frames];
-        boolean[] visible = new boolean[frames * frames];
-        boolean[][] attention = layout.attentionMask();
-        for (int f = 0; f < frames; f++) {
-            positions[f] = sequence.get(f).position();
-            System.arraycopy(attention[f], 0, visible, f * frames, frames);
-        }
-        Map<String, Tensor> in = new LinkedHashMap<>();
-        in.put("latents", TorchTensors.ofFloats(latents, batch, inputs, frames, h.height(), h.width()));
-        in.put("timestep", TorchTensors.ofFloats(times, batch, frames));
-        in.put("positions", TorchTensors.ofFloats(positions, frames));
-        in.put("text", TorchTensors.zeros(batch, config.textLen(), config.textDim()));
-        in.put("visibility", TorchTensors.ofBooleans(visible, frames, frames));
-        in.replaceAll((n, t) -> TorchTensors.to(t, net.deviceId()));
-        return AutoencoderObjective.output(net.forward(in), "velocity");
+    /** The velocity of a whole sequence, see {@link SegmentBatch#velocity}. */
+    Tensor velocityOf(float[] latents, float[] times, SegmentLayout layout) {
+        return SegmentBatch.velocity(net, config, layout, held.header(), latents, times);
     }
 
     private double drawLevel(SplittableRandom random) {
@@ -321,13 +230,6 @@ public final class TransformerObjective implements Objective, AutoCloseable {
         }
         double u = 1 - random.nextDouble();
         return options.shift() * u / (1 + (options.shift() - 1) * u);
-    }
-
-    private void normalise(float[] latents, int channels, int area) {
-        for (int k = 0; k < latents.length; k++) {
-            int c = k / area % channels;
-            latents[k] = (latents[k] - mean[c]) / std[c];
-        }
     }
 
     @Override

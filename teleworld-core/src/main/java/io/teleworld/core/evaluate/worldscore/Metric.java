@@ -72,6 +72,7 @@ public enum Metric {
 
     private final Aspect aspect;
     private final String key;
+
     @SuppressWarnings("ImmutableEnumChecker") // records in an unmodifiable list
     private final List<Scale> scales;
 
