@@ -2,6 +2,7 @@ package io.teleworld.core.hub;
 
 import io.teleworld.HubSettings;
 import io.teleworld.ModelSource;
+import io.teleworld.core.json.StrictJson;
 import io.teleworld.error.ModelFormatException;
 import io.teleworld.error.TeleWorldException;
 import io.teleworld.error.TeleWorldException.Category;
@@ -38,9 +39,7 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * One revision of a hub's repository, in the Hugging Face cache layout: {@code blobs/HASH} hold the files,
@@ -163,6 +162,9 @@ public final class HubRepository {
         } catch (DiskException e) {
             throw new TeleWorldException(
                     Category.RESOURCE, name(path) + ": cannot be written to " + root + ": " + e.getMessage(), e, true);
+        } catch (FileSystemException e) {
+            throw new TeleWorldException(
+                    Category.RESOURCE, name(path) + ": the cache " + root + " cannot be written: " + e, e, true);
         } catch (IOException e) {
             throw failure(path, e);
         }
@@ -181,10 +183,8 @@ public final class HubRepository {
                 if (text.length > LARGEST_LISTING) {
                     throw new ModelFormatException(uri.toString(), "the list of files has no end");
                 }
-                return Optional.of(JsonMapper.shared().readTree(text));
+                return Optional.of(StrictJson.read(uri.toString(), text, 0));
             }
-        } catch (JacksonException e) {
-            throw new ModelFormatException(uri.toString(), "is not JSON: " + e.getOriginalMessage(), e);
         } catch (InterruptedException | InterruptedIOException e) {
             Thread.currentThread().interrupt();
             throw new TeleWorldException(Category.RESOURCE, repository + ": asking was interrupted", e, true);

@@ -3,6 +3,7 @@ package io.teleworld.core.model;
 import io.teleworld.ChainingPolicy;
 import io.teleworld.core.diffusion.SchedulerConfig;
 import io.teleworld.core.generate.SegmentLayout;
+import io.teleworld.core.json.StrictJson;
 import io.teleworld.core.network.FlopCounter;
 import io.teleworld.core.network.GeometryNet;
 import io.teleworld.core.network.GeometryNetConfig;
@@ -22,11 +23,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
-import tools.jackson.core.JacksonException;
-import tools.jackson.core.StreamReadFeature;
-import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * A model package in Diffusers layout: {@code model_index.json}, {@code teleworld.json}, {@code transformer/},
@@ -40,11 +37,6 @@ public final class ModelPackage {
 
     private static final List<String> WEIGHT_FILES =
             List.of("diffusion_pytorch_model.safetensors", "model.safetensors", "model.pt", "model.pth", "model.ckpt");
-
-    private static final JsonMapper JSON = JsonMapper.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .build();
 
     private final TeleWorldConfig world;
     private final VideoTransformerConfig transformer;
@@ -144,12 +136,7 @@ public final class ModelPackage {
     }
 
     private static JsonNode json(ModelFiles files, String path) {
-        try {
-            return JSON.readTree(files.bytes(path));
-        } catch (JacksonException e) {
-            throw new ModelFormatException(
-                    files.description() + "/" + path, "is not JSON: " + e.getOriginalMessage(), e);
-        }
+        return StrictJson.read(files.description() + "/" + path, files.bytes(path), 0);
     }
 
     private static void requireComponents(ModelFiles files, Set<String> needed) {

@@ -1,6 +1,7 @@
 package io.teleworld.core.model;
 
 import io.teleworld.ModelSource;
+import io.teleworld.core.json.StrictJson;
 import io.teleworld.core.network.JsonConfig;
 import io.teleworld.core.network.KeyLayouts.Layout;
 import io.teleworld.core.network.VideoTransformer;
@@ -16,9 +17,7 @@ import java.io.ByteArrayInputStream;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * A release of the Wan 2.1 family as it was published, in Diffusers' layout ({@code model_index.json}, {@code transformer/})
@@ -131,12 +130,7 @@ public final class WanRelease {
     /** The configuration of an original release, under its own keys. */
     private static VideoTransformerConfig original(ModelFiles files, String path) {
         String name = files.description() + "/" + path;
-        JsonNode json;
-        try {
-            json = JsonMapper.shared().readTree(files.bytes(path));
-        } catch (JacksonException e) {
-            throw new ModelFormatException(name, "is not JSON: " + e.getOriginalMessage(), e);
-        }
+        JsonNode json = StrictJson.read(name, files.bytes(path), 0);
         int dim = whole(name, json, "dim", Optional.empty());
         int heads = whole(name, json, "num_heads", Optional.of(dim / HEAD_DIM));
         int in = whole(name, json, "in_dim", Optional.of(16));

@@ -1,5 +1,6 @@
 package io.teleworld.core.network;
 
+import io.teleworld.core.json.StrictJson;
 import io.teleworld.error.ModelFormatException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -61,7 +62,7 @@ public final class JsonConfig {
         } catch (UnrecognizedPropertyException e) {
             throw new ModelFormatException(file, "unknown key '" + path(e.getPath()) + "'", e);
         } catch (JacksonException e) {
-            String where = e.getPath().isEmpty() ? "" : "key '" + path(e.getPath()) + "': ";
+            String where = e.getPath().isEmpty() ? StrictJson.place(e, 0) : "key '" + path(e.getPath()) + "': ";
             Throwable root = e.getCause() instanceof IllegalArgumentException ? e.getCause() : e;
             String message = root instanceof JacksonException j ? j.getOriginalMessage() : root.getMessage();
             throw new ModelFormatException(file, where + message, e);

@@ -1,5 +1,6 @@
 package io.teleworld.core.weights;
 
+import io.teleworld.core.json.StrictJson;
 import io.teleworld.error.ModelFormatException;
 import io.teleworld.graph.Shape;
 import io.teleworld.graph.TensorType;
@@ -20,9 +21,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import tools.jackson.core.JacksonException;
-import tools.jackson.core.StreamReadFeature;
-import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -38,11 +36,6 @@ public final class Safetensors implements TensorFile {
 
     /** Larger than the header of any known checkpoint; guards against reading rubbish as a length. */
     private static final long LARGEST_HEADER = 100L << 20;
-
-    private static final JsonMapper JSON = JsonMapper.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .build();
 
     private static final Map<DType, String> NAMES = new EnumMap<>(Map.of(
             DType.F64, "F64",
@@ -161,7 +154,7 @@ public final class Safetensors implements TensorFile {
         String file = source.name();
         long size = source.size();
         if (size < 8) {
-            throw new ModelFormatException(file, "is " + size + " bytes long; the header length alone takes 8");
+            throw new ModelFormatException(file, "offset 0: the file is " + size + " bytes long; the header length alone takes 8");
         }
         long header = source.read(0, 8).getLong(0);
         if (header < 2 || header > LARGEST_HEADER || header > size - 8) {
@@ -170,12 +163,7 @@ public final class Safetensors implements TensorFile {
         }
         byte[] text = new byte[(int) header];
         source.read(8, header).get(text);
-        JsonNode root;
-        try {
-            root = JSON.readTree(text);
-        } catch (JacksonException e) {
-            throw new ModelFormatException(file, "offset 8: header is not JSON: " + e.getOriginalMessage(), e);
-        }
+        JsonNode root = StrictJson.read(file, text, 8);
         if (!(root instanceof ObjectNode object)) {
             throw new ModelFormatException(file, "offset 8: header is not a JSON object");
         }
@@ -191,21 +179,30 @@ public final class Safetensors implements TensorFile {
                                         ? m.getValue().asString()
                                         : m.getValue().toString()));
             } else {
-                entries.put(e.getKey(), entry(file, e.getKey(), e.getValue()));
+                entries.put(e.getKey(), entry(file, text, e.getKey(), e.getValue()));
             }
         }
         requireGapless(file, entries, 8 + header, size - 8 - header);
         return new Safetensors(file, source, 8 + header, entries, metadata);
     }
 
-    private static Entry entry(String file, String name, JsonNode node) {
-        String where = "tensor " + name + ": ";
+    private static Entry entry(String file, byte[] header, String name, JsonNode node) {
+        try {
+            return entry(name, node);
+        } catch (IllegalArgumentException e) {
+            String place = "offset " + (8 + StrictJson.offsetOf(header, name)) + ": tensor " + name + ": ";
+            throw new ModelFormatException(file, place + e.getMessage(), e);
+        }
+    }
+
+    /** @throws IllegalArgumentException if the entry contradicts itself */
+    private static Entry entry(String name, JsonNode node) {
         if (!node.isObject()) {
-            throw new ModelFormatException(file, where + "its header entry is not an object");
+            throw new IllegalArgumentException("its header entry is not an object");
         }
         for (String key : node.propertyNames()) {
             if (!Set.of("dtype", "shape", "data_offsets").contains(key)) {
-                throw new ModelFormatException(file, where + "unknown key '" + key + "'");
+                throw new IllegalArgumentException("unknown key '" + key + "'");
             }
         }
         String typeName = node.path("dtype").asString("");
@@ -213,41 +210,39 @@ public final class Safetensors implements TensorFile {
                 .filter(t -> t.getValue().equals(typeName))
                 .map(Map.Entry::getKey)
                 .findFirst()
-                .orElseThrow(() -> new ModelFormatException(
-                        file, where + "dtype is '" + typeName + "'; known are " + NAMES.values()));
-        long[] shape = whole(file, where + "shape", node.path("shape"));
-        long[] offsets = whole(file, where + "data_offsets", node.path("data_offsets"));
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "dtype is '" + typeName + "'; known are " + NAMES.values()));
+        long[] shape = whole("shape", node.path("shape"));
+        long[] offsets = whole("data_offsets", node.path("data_offsets"));
         if (offsets.length != 2 || offsets[1] < offsets[0]) {
-            throw new ModelFormatException(
-                    file, where + "data_offsets is " + node.path("data_offsets") + "; needed is [begin, end]");
+            throw new IllegalArgumentException(
+                    "data_offsets is " + node.path("data_offsets") + "; needed is [begin, end]");
         }
         long bytes;
         try {
             bytes = Math.multiplyExact(HostTensor.elementCount(shape), (long) dtype.byteSize());
         } catch (ArithmeticException e) {
-            throw new ModelFormatException(file, where + "shape " + node.path("shape") + " is too large", e);
+            throw new IllegalArgumentException("shape " + node.path("shape") + " is too large", e);
         }
         if (offsets[1] - offsets[0] != bytes) {
-            throw new ModelFormatException(
-                    file,
-                    where + "offset " + offsets[0] + ": " + (offsets[1] - offsets[0]) + " bytes are given, but "
-                            + typeName + " " + node.path("shape") + " needs " + bytes);
+            throw new IllegalArgumentException((offsets[1] - offsets[0]) + " bytes are given at " + offsets[0] + ", but "
+                    + typeName + " " + node.path("shape") + " needs " + bytes);
         }
         if (bytes > Integer.MAX_VALUE) {
-            throw new ModelFormatException(file, where + bytes + " bytes; a tensor can have 2 GiB at most");
+            throw new IllegalArgumentException(bytes + " bytes; a tensor can have 2 GiB at most");
         }
         return new Entry(name, new TensorType(dtype, Shape.of(shape)), offsets[0], offsets[1]);
     }
 
-    private static long[] whole(String file, String what, JsonNode node) {
+    private static long[] whole(String what, JsonNode node) {
         if (!node.isArray()) {
-            throw new ModelFormatException(file, what + " is missing or not an array");
+            throw new IllegalArgumentException(what + " is missing or not an array");
         }
         long[] out = new long[node.size()];
         for (int i = 0; i < out.length; i++) {
             JsonNode n = node.get(i);
             if (!n.isIntegralNumber() || !n.canConvertToLong() || n.asLong() < 0) {
-                throw new ModelFormatException(file, what + " is " + node + "; its entries must be whole and ≥ 0");
+                throw new IllegalArgumentException(what + " is " + node + "; its entries must be whole and ≥ 0");
             }
             out[i] = n.asLong();
         }
@@ -290,7 +285,7 @@ public final class Safetensors implements TensorFile {
      */
     public static void write(Path path, Map<String, HostTensor> tensors, Map<String, String> metadata)
             throws IOException {
-        ObjectNode header = JSON.createObjectNode();
+        ObjectNode header = JsonMapper.shared().createObjectNode();
         if (!metadata.isEmpty()) {
             ObjectNode m = header.putObject("__metadata__");
             new TreeMap<>(metadata).forEach(m::put);
@@ -311,7 +306,7 @@ public final class Safetensors implements TensorFile {
             n.putArray("data_offsets").add(at).add(end);
             at = end;
         }
-        byte[] json = JSON.writeValueAsString(header).getBytes(StandardCharsets.UTF_8);
+        byte[] json = JsonMapper.shared().writeValueAsString(header).getBytes(StandardCharsets.UTF_8);
         int padded = (json.length + 7) / 8 * 8;
         ByteBuffer start = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
         start.putLong(padded).put(json);

@@ -196,18 +196,19 @@ public final class TorchFile implements TensorFile {
             }
         }
         ZipDirectory.Entry pickle = zip.entries().get(root + "data.pkl");
-        if (pickle == null || pickle.size() > LARGEST_PICKLE) {
+        if (pickle == null) {
+            throw new IllegalStateException("the root of " + file + " has a data.pkl, or it is none");
+        }
+        if (pickle.size() > LARGEST_PICKLE) {
             throw new ModelFormatException(
                     file,
-                    "data.pkl is "
-                            + (pickle == null
-                                    ? "missing"
-                                    : pickle.size() + " bytes long; allowed are " + LARGEST_PICKLE));
+                    "offset " + pickle.at() + ": data.pkl is " + pickle.size() + " bytes long; allowed are "
+                            + LARGEST_PICKLE);
         }
         Object content = PickleReader.read(file, pickle.at(), zip.read(pickle));
         Map<String, Entry> entries = new TreeMap<>();
         // A tree of n values takes at least n bytes; more can only come from containers that hold each other.
-        new Flattener(file, zip, root, entries, 64 + pickle.size()).add("", content, 0);
+        new Flattener(file, zip, root, entries, pickle).add("", content, 0);
         return new TorchFile(file, zip, entries);
     }
 
@@ -218,7 +219,7 @@ public final class TorchFile implements TensorFile {
                 .toList();
         if (pickles.size() != 1) {
             throw new ModelFormatException(
-                    file, "holds " + pickles.size() + " entries NAME/data.pkl; a file of torch.save has one");
+                    file, "offset 0: the archive holds " + pickles.size() + " entries NAME/data.pkl; a file of torch.save has one");
         }
         return pickles.get(0).substring(0, pickles.get(0).length() - "data.pkl".length());
     }
@@ -229,24 +230,29 @@ public final class TorchFile implements TensorFile {
         private final ZipDirectory zip;
         private final String root;
         private final Map<String, Entry> entries;
+        /** Of the pickle: what is wrong with its containers is wrong with all of it. */
+        private final String place;
+
         private long left;
 
-        Flattener(String file, ZipDirectory zip, String root, Map<String, Entry> entries, long most) {
+        Flattener(
+                String file, ZipDirectory zip, String root, Map<String, Entry> entries, ZipDirectory.Entry pickle) {
             this.file = file;
+            this.place = "offset " + pickle.at() + ": ";
             this.zip = zip;
             this.root = root;
             this.entries = entries;
-            this.left = most;
+            this.left = 64 + pickle.size();
         }
 
         void add(String name, Object value, int depth) {
             if (--left < 0) {
-                throw new ModelFormatException(file, "containers refer to each other so often that they never end");
+                throw new ModelFormatException(file, place + "containers refer to each other so often that they never end");
             }
             if (depth > DEEPEST || name.length() > LONGEST_NAME) {
                 throw new ModelFormatException(
                         file,
-                        "containers are nested more than " + DEEPEST + " deep, or names longer than " + LONGEST_NAME);
+                        place + "containers are nested more than " + DEEPEST + " deep, or names longer than " + LONGEST_NAME);
             }
             if (value instanceof TensorView view) {
                 put(name.isEmpty() ? ALONE : name, view);
@@ -277,11 +283,11 @@ public final class TorchFile implements TensorFile {
             if (entry == null || entry.size() != bytes) {
                 throw new ModelFormatException(
                         file,
-                        "tensor " + name + ": " + path + " should have " + bytes + " bytes, but "
+                        place + "tensor " + name + ": " + path + " should have " + bytes + " bytes, but "
                                 + (entry == null ? "is missing" : "at offset " + entry.at() + " has " + entry.size()));
             }
             if (entries.put(name, new Entry(view, entry)) != null) {
-                throw new ModelFormatException(file, "two tensors are named " + name);
+                throw new ModelFormatException(file, place + "two tensors are named " + name);
             }
         }
     }

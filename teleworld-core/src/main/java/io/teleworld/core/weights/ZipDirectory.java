@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a zip file holds and where, so that stored entries can be mapped. Nothing in the file is trusted: names that leave
@@ -68,9 +69,14 @@ final class ZipDirectory {
                 : source.read(entry.at() + offset, length);
     }
 
+    private ModelFormatException damaged(Entry entry, String problem, @Nullable Throwable cause) {
+        return new ModelFormatException(
+                source.name(), "offset " + entry.at() + ": entry " + entry.name() + " " + problem, cause);
+    }
+
     private ByteBuffer inflate(Entry entry) throws IOException {
         if (entry.size() > Integer.MAX_VALUE) {
-            throw new IOException("entry " + entry.name() + " is compressed and larger than 2 GiB");
+            throw damaged(entry, "is compressed and larger than 2 GiB", null);
         }
         ByteBuffer out = ByteBuffer.allocateDirect((int) entry.size()).order(ByteOrder.LITTLE_ENDIAN);
         Inflater inflater = new Inflater(true);
@@ -81,17 +87,16 @@ final class ZipDirectory {
                     break;
                 }
                 if (inflater.needsDictionary()) {
-                    throw new IOException("entry " + entry.name() + " needs a dictionary");
+                    throw damaged(entry, "needs a dictionary", null);
                 }
             }
             boolean more = !out.hasRemaining() && inflater.inflate(new byte[1]) > 0;
             if (out.hasRemaining() || more) {
-                throw new IOException("entry " + entry.name() + " does not expand to the " + entry.size()
-                        + " bytes that it declares");
+                throw damaged(entry, "does not expand to the " + entry.size() + " bytes that it declares", null);
             }
             return out.flip();
         } catch (DataFormatException e) {
-            throw new IOException("entry " + entry.name() + " is damaged: " + e.getMessage(), e);
+            throw damaged(entry, "is damaged: " + e.getMessage(), e);
         } finally {
             inflater.end();
         }

@@ -63,6 +63,9 @@ final class HubRepositoryTest {
     private String bigHash = sha256(WEIGHTS);
     private int status = 200;
     private boolean ranges = true;
+    /** Where the hub sends those who want the large file, other than to the content server. */
+    private @Nullable String elsewhere;
+
     /** Counted down when the servers stop; a body that falls silent waits for it. */
     private final CountDownLatch over = new CountDownLatch(1);
 
@@ -118,6 +121,8 @@ final class HubRepositoryTest {
             String path = x.getRequestURI().getPath();
             if (status != 200) {
                 x.sendResponseHeaders(status, -1);
+            } else if (path.startsWith("/api/models/loop/")) {
+                redirect(x, path);
             } else if (path.startsWith("/api/models/old/")) {
                 redirect(x, "/api/models/org/name" + path.substring("/api/models/old/name".length()));
             } else if (path.equals("/api/models/org/name/revision/main")) {
@@ -135,7 +140,7 @@ final class HubRepositoryTest {
             } else if (path.endsWith("/resolve/" + COMMIT + "/big.safetensors")) {
                 x.getResponseHeaders().set("X-Linked-Etag", "\"" + bigHash + "\"");
                 x.getResponseHeaders().set("X-Linked-Size", Integer.toString(WEIGHTS.length));
-                redirect(x, at(content) + "/blob?signed=1");
+                redirect(x, elsewhere == null ? at(content) + "/blob?signed=1" : elsewhere);
             } else {
                 x.sendResponseHeaders(404, -1);
             }
@@ -442,6 +447,41 @@ final class HubRepositoryTest {
         assertThatThrownBy(() -> r.fetch("big.safetensors"))
                 .isInstanceOf(TeleWorldException.class)
                 .hasMessageContainingAll("org/name/big.safetensors", "403");
+        status = 404;
+        assertThatThrownBy(() -> r.fetch("big.safetensors"))
+                .isInstanceOfSatisfying(
+                        TeleWorldException.class, e -> assertThat(e.category()).isEqualTo(Category.USER))
+                .hasMessageContainingAll("org/name/big.safetensors", "404");
+        assertThat(root().resolve("blobs")).doesNotExist();
+    }
+
+    @Test
+    void redirectionsEndAndStayWithinHttp() {
+        assertThatThrownBy(() -> HubRepository.open(source("loop/name", false), Disk.REAL, Duration.ZERO))
+                .isInstanceOfSatisfying(
+                        TeleWorldException.class, e -> assertThat(e.retriable()).isTrue())
+                .hasMessageContainingAll("loop/name", "more than 5 redirections");
+        HubRepository r = open();
+        for (String to : List.of("file:///etc/passwd", "ftp://127.0.0.1/x", "", "http://[")) {
+            elsewhere = to;
+            assertThatThrownBy(() -> r.fetch("big.safetensors"))
+                    .isInstanceOf(TeleWorldException.class)
+                    .hasMessageContaining("redirected to '" + to + "'");
+        }
+        elsewhere = at(hub) + "/org/name/resolve/" + COMMIT + "/big.safetensors";
+        assertThatThrownBy(() -> r.fetch("big.safetensors"))
+                .isInstanceOf(TeleWorldException.class)
+                .hasMessageContaining("more than 5 redirections");
+    }
+
+    @Test
+    void aCacheThatCannotBeWrittenIsNotTheHubsFault() throws IOException {
+        HubRepository r = open();
+        Files.writeString(root().resolve("blobs"), "in the way");
+        assertThatThrownBy(() -> r.fetch("big.safetensors"))
+                .isInstanceOfSatisfying(
+                        TeleWorldException.class, e -> assertThat(e.category()).isEqualTo(Category.RESOURCE))
+                .hasMessageContainingAll("org/name/big.safetensors", "the cache", "cannot be written");
     }
 
     @Test

@@ -22,6 +22,7 @@ import io.teleworld.tensor.HostTensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
@@ -64,7 +65,7 @@ final class WanReleaseTest {
 
     private static VideoTransformerConfig config() {
         return new VideoTransformerConfig(
-                java.util.List.of(1, 2, 2),
+                List.of(1, 2, 2),
                 2,
                 12,
                 16,
@@ -149,6 +150,20 @@ final class WanReleaseTest {
         assertThatThrownBy(() -> WanRelease.open(ModelSource.directory(dir.resolve("a"))))
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageContaining("which is no weight file");
+        for (String shard : List.of("../x.safetensors", "/x.safetensors", "a\\\\..\\\\x.safetensors", "x/../../y.safetensors")) {
+            Files.writeString(index, "{\"weight_map\":{\"x\":\"" + shard + "\"}}");
+            assertThatThrownBy(() -> WanRelease.open(ModelSource.directory(dir.resolve("a"))))
+                    .isInstanceOf(ModelFormatException.class)
+                    .hasMessageContaining("which is no weight file");
+        }
+        Files.writeString(index, "{\"weight_map\":{\"x\":\"m-00003-of-00002.safetensors\"}}");
+        assertThatThrownBy(() -> WanRelease.open(ModelSource.directory(dir.resolve("a"))))
+                .isInstanceOf(ModelFormatException.class)
+                .hasMessageContainingAll("m-00003-of-00002.safetensors", "cannot be read");
+        Files.writeString(b.resolve("config.json"), ORIGINAL.replace("\"num_layers\": 1", "\"num_layers\": 1, \"dim\": 9"));
+        assertThatThrownBy(() -> WanRelease.open(ModelSource.directory(b)))
+                .isInstanceOf(ModelFormatException.class)
+                .hasMessageContainingAll("config.json", "offset ", "uplicate");
         Files.writeString(index, "{\"weight_map\":{\"x\":\"a.safetensors\"},\"weight_map\":{}}");
         assertThatThrownBy(() -> WanRelease.open(ModelSource.directory(dir.resolve("a"))))
                 .isInstanceOf(ModelFormatException.class)
@@ -186,7 +201,7 @@ final class WanReleaseTest {
     @Test
     void whatIsNoPromptIsRefused() throws IOException {
         Path file = dir.resolve("p.safetensors");
-        for (Map<String, HostTensor> bad : java.util.List.<Map<String, HostTensor>>of(
+        for (Map<String, HostTensor> bad : List.<Map<String, HostTensor>>of(
                 Map.of("a", HostTensor.ofFloats(new float[2], 1, 2), "b", HostTensor.ofFloats(new float[2], 1, 2)),
                 Map.of("a", HostTensor.ofFloats(new float[2], 2)),
                 Map.of("a", HostTensor.ofFloats(new float[0], 0, 2)),

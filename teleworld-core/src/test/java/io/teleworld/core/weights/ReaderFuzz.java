@@ -24,6 +24,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
+import java.util.regex.Pattern;
 
 /**
  * Feeds spoilt files to the readers. Every file must be read or refused with {@link ModelFormatException}, soon, and
@@ -40,6 +41,9 @@ final class ReaderFuzz {
         PICKLE,
         CONFIG_JSON,
         INDEX_JSON;
+
+        /** How a configuration complains: key or keys, then the value. */
+        private static final Pattern RANGE = Pattern.compile("[a-z_]+ is ");
 
         List<byte[]> seeds() throws IOException {
             return switch (this) {
@@ -68,6 +72,14 @@ final class ReaderFuzz {
                 case INDEX_JSON ->
                     List.of("{\"metadata\":{\"total_size\":9},\"weight_map\":{\"a\":\"m.safetensors\",\"b\":\"../m\"}}"
                             .getBytes(StandardCharsets.UTF_8));
+            };
+        }
+
+        boolean namesKeys(String message) {
+            return switch (this) {
+                case SAFETENSORS, TORCH_ARCHIVE, PICKLE -> false;
+                case CONFIG_JSON -> message.contains("key '") || message.contains("is not a JSON object") || RANGE.matcher(message).find();
+                case INDEX_JSON -> message.contains("weight_map") || message.contains("cannot be read");
             };
         }
 
@@ -357,8 +369,13 @@ final class ReaderFuzz {
             target.read(file);
             out.accepted++;
         } catch (ModelFormatException expected) {
-            if (!String.valueOf(expected.getMessage()).startsWith("fuzz")) {
-                out.failures.putIfAbsent("does not name the file: " + expected.getMessage(), file);
+            String message = String.valueOf(expected.getMessage());
+            if (!message.startsWith("fuzz")) {
+                out.failures.putIfAbsent("does not name the file: " + message, file);
+            }
+            // What is wrong with a value of well-formed JSON is told by its key.
+            if (!message.contains("offset ") && !target.namesKeys(message)) {
+                out.failures.putIfAbsent("does not name the place: " + message, file);
             }
         } catch (IOException | RuntimeException | StackOverflowError | OutOfMemoryError e) {
             out.failures.putIfAbsent(e.toString(), file);

@@ -87,7 +87,7 @@ final class SafetensorsTest {
     @Test
     void contradictionsAreRefusedWithTheirPlace() {
         refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4, "offset 62", "truncated");
-        refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, "8 bytes are given", "needs 4");
+        refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, "8 bytes are given", "needs 4", "offset 9");
         refused("{\"a\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "tensor a", "F33");
         refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "shape", "≥ 0");
         refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4, "data_offsets", "≥ 0");
@@ -104,13 +104,20 @@ final class SafetensorsTest {
                 "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
                         + "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
                 1,
-                "offset 8",
+                "offset 6",
                 "uplicate");
         refused(
                 "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,4]}}",
                 4,
                 "tensor a",
                 "too large");
+        refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+                + "\"b\":{\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "offset 62: tensor b: dtype is ''");
+        refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4, "unknown key 'x'");
+        refused("{\"a\":7}", 0, "offset 9: tensor a", "not an object");
+        refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 0, "data_offsets is missing");
+        refused("{\"a\":" + "[".repeat(100_000), 0, "offset ", "not JSON", "nesting");
+        refused("{} {}", 0, "offset ", "not JSON");
         refused("[1]", 0, "offset 8", "not a JSON object");
         assertThatThrownBy(() -> Safetensors.of("f", new byte[7]))
                 .isInstanceOf(ModelFormatException.class)

@@ -135,6 +135,17 @@ final class TorchFileTest {
         assertThat(f.tensor(TorchFile.ALONE).toFloatArray()).containsExactly(1, 2);
     }
 
+    @Test
+    void aDamagedCompressedEntryIsNamedWithItsPlace() {
+        Map<String, byte[]> entries = new LinkedHashMap<>();
+        entries.put("x/data.pkl", tensorOps("FloatStorage", "0", 2, 0, "K\u0002", "K\u0001"));
+        byte[] good = TorchWriter.zip(entries, true);
+        int data = 30 + "x/data.pkl".length() + le(good).getShort(28);
+        bad(with(good, data, 1, 0xFF), "offset " + data + ": entry x/data.pkl is damaged");
+        int declared = le(good).getInt(good.length - 6) + 24;
+        bad(with(good, declared, 4, le(good).getInt(declared) + 1), "does not expand to the");
+    }
+
     // ------------------------------------------------------------------------------------------ hostile pickles
 
     @Test
