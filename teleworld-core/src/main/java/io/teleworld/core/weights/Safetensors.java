@@ -154,7 +154,8 @@ public final class Safetensors implements TensorFile {
         String file = source.name();
         long size = source.size();
         if (size < 8) {
-            throw new ModelFormatException(file, "offset 0: the file is " + size + " bytes long; the header length alone takes 8");
+            throw new ModelFormatException(
+                    file, "offset 0: the file is " + size + " bytes long; the header length alone takes 8");
         }
         long header = source.read(0, 8).getLong(0);
         if (header < 2 || header > LARGEST_HEADER || header > size - 8) {
@@ -210,8 +211,8 @@ public final class Safetensors implements TensorFile {
                 .filter(t -> t.getValue().equals(typeName))
                 .map(Map.Entry::getKey)
                 .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException(
-                        "dtype is '" + typeName + "'; known are " + NAMES.values()));
+                .orElseThrow(
+                        () -> new IllegalArgumentException("dtype is '" + typeName + "'; known are " + NAMES.values()));
         long[] shape = whole("shape", node.path("shape"));
         long[] offsets = whole("data_offsets", node.path("data_offsets"));
         if (offsets.length != 2 || offsets[1] < offsets[0]) {
@@ -225,8 +226,8 @@ public final class Safetensors implements TensorFile {
             throw new IllegalArgumentException("shape " + node.path("shape") + " is too large", e);
         }
         if (offsets[1] - offsets[0] != bytes) {
-            throw new IllegalArgumentException((offsets[1] - offsets[0]) + " bytes are given at " + offsets[0] + ", but "
-                    + typeName + " " + node.path("shape") + " needs " + bytes);
+            throw new IllegalArgumentException((offsets[1] - offsets[0]) + " bytes are given at " + offsets[0]
+                    + ", but " + typeName + " " + node.path("shape") + " needs " + bytes);
         }
         if (bytes > Integer.MAX_VALUE) {
             throw new IllegalArgumentException(bytes + " bytes; a tensor can have 2 GiB at most");

@@ -219,7 +219,9 @@ public final class TorchFile implements TensorFile {
                 .toList();
         if (pickles.size() != 1) {
             throw new ModelFormatException(
-                    file, "offset 0: the archive holds " + pickles.size() + " entries NAME/data.pkl; a file of torch.save has one");
+                    file,
+                    "offset 0: the archive holds " + pickles.size()
+                            + " entries NAME/data.pkl; a file of torch.save has one");
         }
         return pickles.get(0).substring(0, pickles.get(0).length() - "data.pkl".length());
     }
@@ -235,8 +237,7 @@ public final class TorchFile implements TensorFile {
 
         private long left;
 
-        Flattener(
-                String file, ZipDirectory zip, String root, Map<String, Entry> entries, ZipDirectory.Entry pickle) {
+        Flattener(String file, ZipDirectory zip, String root, Map<String, Entry> entries, ZipDirectory.Entry pickle) {
             this.file = file;
             this.place = "offset " + pickle.at() + ": ";
             this.zip = zip;
@@ -247,12 +248,14 @@ public final class TorchFile implements TensorFile {
 
         void add(String name, Object value, int depth) {
             if (--left < 0) {
-                throw new ModelFormatException(file, place + "containers refer to each other so often that they never end");
+                throw new ModelFormatException(
+                        file, place + "containers refer to each other so often that they never end");
             }
             if (depth > DEEPEST || name.length() > LONGEST_NAME) {
                 throw new ModelFormatException(
                         file,
-                        place + "containers are nested more than " + DEEPEST + " deep, or names longer than " + LONGEST_NAME);
+                        place + "containers are nested more than " + DEEPEST + " deep, or names longer than "
+                                + LONGEST_NAME);
             }
             if (value instanceof TensorView view) {
                 put(name.isEmpty() ? ALONE : name, view);

@@ -150,7 +150,8 @@ final class WanReleaseTest {
         assertThatThrownBy(() -> WanRelease.open(ModelSource.directory(dir.resolve("a"))))
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageContaining("which is no weight file");
-        for (String shard : List.of("../x.safetensors", "/x.safetensors", "a\\\\..\\\\x.safetensors", "x/../../y.safetensors")) {
+        for (String shard :
+                List.of("../x.safetensors", "/x.safetensors", "a\\\\..\\\\x.safetensors", "x/../../y.safetensors")) {
             Files.writeString(index, "{\"weight_map\":{\"x\":\"" + shard + "\"}}");
             assertThatThrownBy(() -> WanRelease.open(ModelSource.directory(dir.resolve("a"))))
                     .isInstanceOf(ModelFormatException.class)
@@ -160,7 +161,8 @@ final class WanReleaseTest {
         assertThatThrownBy(() -> WanRelease.open(ModelSource.directory(dir.resolve("a"))))
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageContainingAll("m-00003-of-00002.safetensors", "cannot be read");
-        Files.writeString(b.resolve("config.json"), ORIGINAL.replace("\"num_layers\": 1", "\"num_layers\": 1, \"dim\": 9"));
+        Files.writeString(
+                b.resolve("config.json"), ORIGINAL.replace("\"num_layers\": 1", "\"num_layers\": 1, \"dim\": 9"));
         assertThatThrownBy(() -> WanRelease.open(ModelSource.directory(b)))
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageContainingAll("config.json", "offset ", "uplicate");

@@ -78,7 +78,10 @@ final class ReaderFuzz {
         boolean namesKeys(String message) {
             return switch (this) {
                 case SAFETENSORS, TORCH_ARCHIVE, PICKLE -> false;
-                case CONFIG_JSON -> message.contains("key '") || message.contains("is not a JSON object") || RANGE.matcher(message).find();
+                case CONFIG_JSON ->
+                    message.contains("key '")
+                            || message.contains("is not a JSON object")
+                            || RANGE.matcher(message).find();
                 case INDEX_JSON -> message.contains("weight_map") || message.contains("cannot be read");
             };
         }

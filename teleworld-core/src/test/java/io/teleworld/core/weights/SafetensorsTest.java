@@ -87,7 +87,12 @@ final class SafetensorsTest {
     @Test
     void contradictionsAreRefusedWithTheirPlace() {
         refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4, "offset 62", "truncated");
-        refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, "8 bytes are given", "needs 4", "offset 9");
+        refused(
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}",
+                8,
+                "8 bytes are given",
+                "needs 4",
+                "offset 9");
         refused("{\"a\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "tensor a", "F33");
         refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "shape", "≥ 0");
         refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4, "data_offsets", "≥ 0");
@@ -111,8 +116,11 @@ final class SafetensorsTest {
                 4,
                 "tensor a",
                 "too large");
-        refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-                + "\"b\":{\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "offset 62: tensor b: dtype is ''");
+        refused(
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+                        + "\"b\":{\"shape\":[1],\"data_offsets\":[4,8]}}",
+                8,
+                "offset 62: tensor b: dtype is ''");
         refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4, "unknown key 'x'");
         refused("{\"a\":7}", 0, "offset 9: tensor a", "not an object");
         refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 0, "data_offsets is missing");
