@@ -205,7 +205,7 @@ final class BlockReport implements Callable<Integer> {
 
     private void describe(Report report, VideoTransformerConfig config, Graph graph, int rows, int columns) {
         int perFrame = config.tokensPerFrame(rows, columns);
-        long flops = FlopCounter.count(graph, Map.of("frames", (long) FRAMES, visibleSymbol(graph), 0L));
+        long flops = FlopCounter.count(graph, Map.of("frames", (long) FRAMES, RooflineReport.visibleSymbol(graph), 0L));
         String text = String.format(
                 Locale.ROOT,
                 "%s: %d layers, %d wide, %d heads of %d, feed-forward %d, text %d × %d; %,d parameters",
@@ -227,14 +227,6 @@ final class BlockReport implements Callable<Integer> {
         report.put("tokens", FRAMES * perFrame);
         report.put("flopsPerPass", flops);
         report.put("precision", precision);
-    }
-
-    private static String visibleSymbol(Graph graph) {
-        return graph.states().values().stream()
-                .filter(s -> s instanceof io.teleworld.graph.State.FrameCache)
-                .map(s -> ((io.teleworld.graph.State.FrameCache) s).visibleSymbol())
-                .findFirst()
-                .orElseThrow(() -> new IllegalStateException("graph " + graph.name() + " has no cache"));
     }
 
     private static double since(long begun) {

@@ -25,7 +25,8 @@ import picocli.CommandLine.Spec;
             EnduranceReport.class,
             ParityReport.class,
             RuntimesReport.class,
-            BlockReport.class
+            BlockReport.class,
+            RooflineReport.class
         })
 public final class Evaluate implements Callable<Integer> {
 

@@ -67,6 +67,18 @@ class EvaluateTest {
     }
 
     @Test
+    void roofline() throws IOException {
+        JsonNode report = evaluate("roofline", "--milliseconds", "1");
+        assertThat(report.at("/peakGigaflops").asDouble()).isPositive();
+        double perFrame = 0;
+        for (JsonNode network : report.at("/networks")) {
+            assertThat(network.at("/gigaflop").asDouble()).isGreaterThanOrEqualTo(0);
+            perFrame += network.at("/millisPerFrame").asDouble();
+        }
+        assertThat(perFrame).isPositive().isCloseTo(report.at("/millisPerFrame").asDouble(), within(0.1));
+    }
+
+    @Test
     void endurance() throws IOException {
         JsonNode report = evaluate("endurance", "--minutes", "0.05");
         assertThat(report.at("/samples").size()).isBetween(20, 60);
