@@ -88,7 +88,8 @@ final class OnnxTensorRuntime implements TensorRuntime {
             options.setInterOpNumThreads(1);
             options.setExecutionMode(OrtSession.SessionOptions.ExecutionMode.SEQUENTIAL);
             options.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
-            options.setMemoryPatternOptimization(true);
+            // A plan for all values at once is taken besides what runs without a plan have taken already.
+            options.setMemoryPatternOptimization(model.initializerBytes() <= OnnxModel.MESSAGE_LIMIT);
             options.addConfigEntry("session.intra_op.allow_spinning", spin ? "1" : "0");
             return new OnnxSession(open(model, options), options);
         } catch (OrtException e) {

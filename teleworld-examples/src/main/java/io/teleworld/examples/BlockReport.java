@@ -235,13 +235,15 @@ final class BlockReport implements Callable<Integer> {
 
     private static String resident() {
         OptionalLong now = Machine.residentBytes();
+        OptionalLong files = Machine.residentFileBytes();
         OptionalLong peak = Machine.peakResidentBytes();
-        return now.isEmpty() || peak.isEmpty()
+        return now.isEmpty() || files.isEmpty() || peak.isEmpty()
                 ? "memory unknown"
                 : String.format(
                         Locale.ROOT,
-                        "resident %.2f GiB, at most so far %.2f GiB",
+                        "resident %.2f GiB (mapped files %.2f), at most so far %.2f GiB",
                         now.getAsLong() / GIB,
+                        files.getAsLong() / GIB,
                         peak.getAsLong() / GIB);
     }
 
@@ -322,7 +324,7 @@ final class BlockReport implements Callable<Integer> {
         if (peak.isPresent()) {
             boolean within = peak.getAsLong() <= limit * GIB;
             report.line(
-                    "peak resident memory of the process: %.2f GiB, within %.0f GiB: %s",
+                    "peak resident memory of the process, mapped files included: %.2f GiB, within %.0f GiB: %s",
                     peak.getAsLong() / GIB, limit, Report.yesNo(within));
             report.put("peakResidentBytes", peak.getAsLong());
             report.put("withinLimit", within);

@@ -37,6 +37,11 @@ record Machine(String processor, int cores, long memoryBytes, String system, Str
         return kibibytes("/proc/self/status", "VmRSS");
     }
 
+    /** That part of {@link #residentBytes} that belongs to mapped files, which the system can drop at any time. */
+    static OptionalLong residentFileBytes() {
+        return kibibytes("/proc/self/status", "RssFile");
+    }
+
     /** The most memory that this process ever had in RAM, pages of mapped files included. */
     static OptionalLong peakResidentBytes() {
         return kibibytes("/proc/self/status", "VmHWM");

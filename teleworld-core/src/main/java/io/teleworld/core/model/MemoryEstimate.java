@@ -84,13 +84,15 @@ public record MemoryEstimate(long weightBytes, long stateBytes, long activationB
         return total;
     }
 
-    /** Values live from the operator that makes them to the last that reads them. */
+    /** Values live from the operator that makes them to the last that reads them, those for states to the end. */
     private static long activations(Graph graph, Map<String, Long> bindings) {
         List<Node> nodes = graph.nodes();
         Map<Value, Integer> lastUse = new HashMap<>();
         for (int i = 0; i < nodes.size(); i++) {
+            // What a cache or register takes over is kept to the end, whether this run writes it or not.
+            int last = nodes.get(i).op() instanceof Op.WriteState ? nodes.size() : i;
             for (Value v : nodes.get(i).inputs()) {
-                lastUse.put(v, i);
+                lastUse.merge(v, last, Math::max);
             }
         }
         graph.outputs().values().forEach(v -> lastUse.put(v, nodes.size()));

@@ -228,6 +228,12 @@ final class WanReleaseTest {
         assertThat(m.activationBytes())
                 .isGreaterThan(12L * 3 * 1560 * 24 * 1560 * 4)
                 .isLessThan(20L << 30);
+        // Keys and values that a run offers to the cache are there until it ends.
+        Graph block = VideoTransformer.cachedGraph(big, 60, 104, 3);
+        Graph shallow = VideoTransformer.cachedGraph(big.withLayers(10), 60, 104, 3);
+        MemoryEstimate deep = MemoryEstimate.of(block, Precision.FP32, Map.of("frames", 3L));
+        MemoryEstimate flat = MemoryEstimate.of(shallow, Precision.FP32, Map.of("frames", 3L));
+        assertThat(deep.activationBytes() - flat.activationBytes()).isEqualTo(20L * 2 * 3 * 1560 * 1536 * 4);
         MemoryEstimate half = MemoryEstimate.of(g, Precision.BF16, Map.of("frames", 3L));
         assertThat(half.weightBytes()).isBetween(2 * 1_418_996_800L, 2 * 1_430_000_000L);
         assertThat(MemoryEstimate.of(g, Precision.INT8_LINEAR, Map.of("frames", 3L))
