@@ -7,9 +7,9 @@ import io.teleworld.graph.Node;
 import io.teleworld.graph.Op;
 import io.teleworld.graph.Shape;
 import io.teleworld.graph.State;
+import io.teleworld.graph.TensorType;
 import io.teleworld.graph.Value;
 import io.teleworld.tensor.DType;
-import io.teleworld.tensor.HostTensor;
 import io.teleworld.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -88,13 +88,12 @@ public final class ProgramChecks {
                     + (missing.size() > NAMED_AT_MOST ? ", …" : ""));
         }
         graph.parameters().forEach((name, value) -> {
-            HostTensor t = weights.get(name);
-            if (!Arrays.equals(t.shape(), value.shape().known())) {
-                throw user("weight " + name + " is " + describe(t) + "; graph " + graph.name() + " declares "
-                        + value.type());
+            TensorType t = weights.type(name);
+            if (!t.shape().equals(value.shape())) {
+                throw user("weight " + name + " is " + t + "; graph " + graph.name() + " declares " + value.type());
             }
             if (t.dtype() != DType.F32 && t.dtype() != DType.F16 && t.dtype() != DType.BF16) {
-                throw user("weight " + name + " is " + describe(t) + "; allowed are F32, F16 and BF16");
+                throw user("weight " + name + " is " + t + "; allowed are F32, F16 and BF16");
             }
         });
     }

@@ -1,5 +1,7 @@
 package io.teleworld.runtime;
 
+import io.teleworld.graph.Shape;
+import io.teleworld.graph.TensorType;
 import io.teleworld.tensor.HostTensor;
 import java.util.Map;
 import java.util.Set;
@@ -17,6 +19,16 @@ public interface Weights {
      * @throws IllegalArgumentException if there is none
      */
     HostTensor get(String name);
+
+    /**
+     * What {@link #get} would give, told without reading or computing the elements where that is possible.
+     *
+     * @throws IllegalArgumentException if there is none
+     */
+    default TensorType type(String name) {
+        HostTensor t = get(name);
+        return new TensorType(t.dtype(), Shape.of(t.shape()));
+    }
 
     /** Weights that are held in a map. */
     static Weights of(Map<String, HostTensor> tensors) {

@@ -2,6 +2,8 @@ package io.teleworld.core.weights;
 
 import io.teleworld.error.ModelFormatException;
 import io.teleworld.graph.Graph;
+import io.teleworld.graph.Shape;
+import io.teleworld.graph.TensorType;
 import io.teleworld.runtime.Weights;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
@@ -240,6 +242,13 @@ public final class WeightFiles implements Weights {
                         description,
                         "weight " + name + " is " + stored.dtype() + "; only floating point and I8 are weights");
         };
+    }
+
+    @Override
+    public TensorType type(String name) {
+        Entry e = entry(name);
+        DType given = isNarrow(e) || e.dtype() == DType.F64 ? DType.F32 : e.dtype();
+        return new TensorType(given, Shape.of(e.shape()));
     }
 
     /** How these weights differ from those that some graphs want. */

@@ -6,9 +6,13 @@ import io.teleworld.ModelSource;
 import io.teleworld.core.diffusion.FewStepSampler;
 import io.teleworld.core.diffusion.FlowMatchScheduler;
 import io.teleworld.core.network.KeyLayouts;
+import io.teleworld.core.network.ParameterInit;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformer.TimestepPer;
 import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.core.network.WanAutoencoder;
+import io.teleworld.core.network.WanAutoencoderConfig;
+import io.teleworld.core.network.WanAutoencoderStream;
 import io.teleworld.core.weights.Safetensors;
 import io.teleworld.core.weights.TorchWriter;
 import io.teleworld.graph.Graph;
@@ -20,12 +24,15 @@ import io.teleworld.runtime.RuntimeOptions;
 import io.teleworld.runtime.RuntimeRegistry;
 import io.teleworld.runtime.Scope;
 import io.teleworld.runtime.TensorRuntime;
+import io.teleworld.runtime.Weights;
 import io.teleworld.tensor.HostTensor;
+import io.teleworld.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -101,6 +108,85 @@ final class SelfForcingTest {
         assertThat(generate(ModelSource.directory(dir.resolve("wan")), checkpoint, prompt, "reference", 4, 4, 1)
                         .get(0))
                 .isEqualTo(blocks.get(0));
+    }
+
+    @Test
+    void blocksBecomeFrames() {
+        WanAutoencoderConfig small = new WanAutoencoderConfig(
+                2,
+                16,
+                List.of(1, 2, 2, 2),
+                1,
+                List.of(),
+                List.of(false, true, true),
+                0,
+                Collections.nCopies(16, 0.25),
+                Collections.nCopies(16, 2.0));
+        Graph graph = WanAutoencoder.decoderGraph(small, 2, 4, false);
+        ParameterInit init = ParameterInit.empty().with(".*", new ParameterInit.Rule.Normal(0.3));
+        Map<String, HostTensor> weights = new TreeMap<>();
+        init.draw(graph, 5)
+                .forEach((n, v) -> weights.put(
+                        n,
+                        HostTensor.ofFloats(
+                                v,
+                                Objects.requireNonNull(graph.parameters().get(n))
+                                        .shape()
+                                        .known())));
+        SplittableRandom noise = new SplittableRandom(3);
+        List<float[]> blocks = List.of(new float[16 * 3 * 2 * 4], new float[16 * 3 * 2 * 4]);
+        blocks.forEach(b -> fill(b, noise));
+        List<float[]> frames = decode(small, Weights.of(weights), blocks, "reference", 2, 4);
+        // One picture for the first latent, four for every other.
+        assertThat(frames.stream().mapToInt(f -> f.length / (3 * 16 * 32))).containsExactly(1, 4, 4, 4, 4, 4);
+        for (float[] f : frames) {
+            for (float v : f) {
+                assertThat(v).isBetween(-1f, 1f);
+            }
+        }
+        assertThat(frames.get(1)).isNotEqualTo(frames.get(2));
+    }
+
+    private static List<float[]> decode(
+            WanAutoencoderConfig sizes,
+            Weights weights,
+            List<float[]> blocks,
+            String runtimeName,
+            int rows,
+            int columns) {
+        List<float[]> pixels = new ArrayList<>();
+        RuntimeRegistry runtimes = RuntimeRegistry.load(WanRelease.class.getClassLoader());
+        try (TensorRuntime runtime = runtimes.get(runtimeName).create(RuntimeOptions.cpu());
+                Scope scope = Scope.root("decode")) {
+            Program first = scope.adopt(
+                    runtime.compile(WanAutoencoder.decoderGraph(sizes, rows, columns, true), weights, Precision.FP32));
+            Program later = scope.adopt(
+                    runtime.compile(WanAutoencoder.decoderGraph(sizes, rows, columns, false), weights, Precision.FP32));
+            try (WanAutoencoderStream video = new WanAutoencoderStream(first, later, scope)) {
+                for (float[] block : blocks) {
+                    for (int f = 0; f < 3; f++) {
+                        try (Scope step = scope.child("latent")) {
+                            HostTensor latent = latentFrame(block, f, rows, columns);
+                            Tensor frames = Objects.requireNonNull(
+                                    video.next(latent, step).get("frames"));
+                            pixels.add(frames.toFloatArray());
+                        }
+                    }
+                }
+            }
+        }
+        return pixels;
+    }
+
+    /** Frame f of a block [16,3,rows,columns] as [1,16,1,rows,columns]. */
+    private static HostTensor latentFrame(float[] block, int f, int rows, int columns) {
+        int area = rows * columns;
+        int channels = block.length / (3 * area);
+        float[] one = new float[channels * area];
+        for (int c = 0; c < channels; c++) {
+            System.arraycopy(block, (3 * c + f) * area, one, c * area, area);
+        }
+        return HostTensor.ofFloats(one, 1, channels, 1, rows, columns);
     }
 
     private static List<float[]> generate(

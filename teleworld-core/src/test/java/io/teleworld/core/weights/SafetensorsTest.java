@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.teleworld.error.ModelFormatException;
 import io.teleworld.graph.GraphBuilder;
+import io.teleworld.graph.Shape;
+import io.teleworld.graph.TensorType;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import java.io.IOException;
@@ -56,6 +58,10 @@ final class SafetensorsTest {
         assertThat(weights.names()).containsExactly("f", "w");
         assertThat(weights.get("w").toFloatArray()).containsExactly(W.toFloatArray(), within(4 / 254f + 1e-6f));
         assertThat(weights.get("f").toFloatArray()).containsExactly(1, -2);
+        for (String name : weights.names()) {
+            assertThat(weights.type(name)).isEqualTo(new TensorType(DType.F32, Shape.of(weights.shape(name))));
+            assertThat(weights.get(name).dtype()).isEqualTo(DType.F32);
+        }
         WeightFiles renamed = weights.renamed(n -> "x." + n);
         assertThat(renamed.names()).containsExactly("x.f", "x.w");
         assertThat(renamed.get("x.w").toFloatArray()).isEqualTo(weights.get("w").toFloatArray());
