@@ -8,6 +8,7 @@ import io.teleworld.WorldModel;
 import io.teleworld.WorldSession;
 import io.teleworld.WorldStart;
 import io.teleworld.core.decode.VideoCodec;
+import io.teleworld.core.diffusion.SchedulerConfig;
 import io.teleworld.core.generate.DiffusionGenerator;
 import io.teleworld.core.generate.SegmentLayout;
 import io.teleworld.core.loop.LoopSession;
@@ -20,6 +21,7 @@ import io.teleworld.core.model.TeleWorldConfig;
 import io.teleworld.core.reconstruct.GeometryReconstructor;
 import io.teleworld.error.ModelFormatException;
 import io.teleworld.error.ResourceClosedException;
+import io.teleworld.error.TeleWorldException;
 import io.teleworld.graph.Graph;
 import io.teleworld.runtime.MemoryFigures;
 import io.teleworld.runtime.Precision;
@@ -70,7 +72,7 @@ final class PackagedWorldModel implements WorldModel {
         DiffusionGenerator generator = new DiffusionGenerator(
                 files.transformer(),
                 world.guidance(),
-                files.scheduler().sampler(),
+                steps(files.scheduler(), options).sampler(),
                 files.scheduler().contextNoise(),
                 transformer,
                 capacity,
@@ -124,6 +126,16 @@ final class PackagedWorldModel implements WorldModel {
             }
             throw e;
         }
+    }
+
+    private static SchedulerConfig steps(SchedulerConfig all, ModelOptions options) {
+        int count = options.denoisingSteps();
+        if (count > all.denoisingSteps().size()) {
+            throw new TeleWorldException(
+                    TeleWorldException.Category.USER,
+                    count + " denoising steps are asked for; the model has " + all.denoisingSteps());
+        }
+        return count == 0 ? all : all.withSteps(count);
     }
 
     /** What the four networks and one session's caches will take. */

@@ -8,7 +8,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** Measures a model: speed, agreement with ground truth, memory, autoencoder, repeatability, endurance, how runtimes agree, and large models. */
+/** Measures a model: speed, agreement with the truth, memory, drift, camera, steps, endurance, how runtimes agree, and large models. */
 @Command(
         name = "evaluate",
         mixinStandardHelpOptions = true,
@@ -26,7 +26,11 @@ import picocli.CommandLine.Spec;
             ParityReport.class,
             RuntimesReport.class,
             BlockReport.class,
-            RooflineReport.class
+            RooflineReport.class,
+            TruthReport.class,
+            DriftReport.class,
+            CameraReport.class,
+            StepsReport.class
         })
 public final class Evaluate implements Callable<Integer> {
 

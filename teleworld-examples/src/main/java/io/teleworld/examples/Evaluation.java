@@ -40,8 +40,13 @@ abstract class Evaluation implements Callable<Integer> {
         Report report = new Report(command.name(), writer);
         report.put("seed", seed);
         measure(report);
-        report.write(out);
+        report.write(out, fileName(command.name()));
         return Cli.OK;
+    }
+
+    /** The name of the JSON file, without its extension. */
+    String fileName(String command) {
+        return command;
     }
 
     /** Measures, and says what it found. */
@@ -52,6 +57,14 @@ abstract class Evaluation implements Callable<Integer> {
         long begun = System.nanoTime();
         WorldModel opened = model.open();
         double seconds = (System.nanoTime() - begun) / 1e9;
+        report.line("loaded in %.1f s", seconds);
+        report.put("loadSeconds", Stages.round(seconds));
+        describe(report, opened);
+        return opened;
+    }
+
+    /** Says in the report what was opened. */
+    final void describe(Report report, WorldModel opened) {
         ModelDescription d = opened.description();
         String text = String.format(
                 Locale.ROOT,
@@ -64,10 +77,8 @@ abstract class Evaluation implements Callable<Integer> {
                 d.framesPerSecond(),
                 d.runtime(),
                 model.effectiveThreads());
-        report.line("model %s; loaded in %.1f s", text, seconds);
+        report.line("model %s", text);
         report.put("model", text);
-        report.put("loadSeconds", Stages.round(seconds));
-        return opened;
     }
 
     /** A bar for cases, on the error stream. */

@@ -2,6 +2,7 @@ package io.teleworld.examples;
 
 import io.teleworld.CameraPath;
 import io.teleworld.RgbImage;
+import io.teleworld.core.evaluate.PoseRecovery;
 import io.teleworld.error.TeleWorldException;
 import io.teleworld.geometry.Intrinsics;
 import io.teleworld.geometry.Pose;
@@ -15,7 +16,9 @@ import io.teleworld.worlds.World;
 import io.teleworld.worlds.WorldPool;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
@@ -34,6 +37,7 @@ final class HeldOutCase {
     private final World world;
     private final Trajectory trajectory;
     private final RenderTarget target;
+    private final Map<Integer, RenderTarget> views = new HashMap<>();
     private final RgbImage start;
     private final double unit;
 
@@ -57,9 +61,28 @@ final class HeldOutCase {
      * @throws TeleWorldException of category USER if the maps are not installed
      */
     static List<HeldOutCase> draw(int count, int frames, TrajectoryKind kind, Intrinsics camera, long seed) {
-        WorldPool pool = new WorldPool(Freedoom.locate(), 0, MapSplit.HELD_OUT);
+        return draw(maps(), count, frames, kind, camera, new SplittableRandom(seed));
+    }
+
+    /** The held-out maps. */
+    static WorldPool maps() {
+        return new WorldPool(Freedoom.locate(), 0, MapSplit.HELD_OUT);
+    }
+
+    /**
+     * Draws a case that depends on its name and the seed alone, not on what other cases there are.
+     *
+     * @param name such as {@code walk-3}
+     */
+    static HeldOutCase named(
+            WorldPool maps, String name, int frames, TrajectoryKind kind, Intrinsics camera, long seed) {
+        SplittableRandom random = new SplittableRandom(seed ^ 0x9E3779B97F4A7C15L * name.hashCode());
+        return draw(maps, 1, frames, kind, camera, random).get(0);
+    }
+
+    private static List<HeldOutCase> draw(
+            WorldPool pool, int count, int frames, TrajectoryKind kind, Intrinsics camera, SplittableRandom random) {
         TrajectorySampler sampler = new TrajectorySampler();
-        SplittableRandom random = new SplittableRandom(seed);
         List<HeldOutCase> cases = new ArrayList<>();
         for (int attempt = 0; cases.size() < count; attempt++) {
             if (attempt > 20 * count) {
@@ -96,6 +119,41 @@ final class HeldOutCase {
         Pose pose = trajectory.poses().get(frame);
         world.render(pose, trajectory.intrinsics(), trajectory.timeOf(frame), target);
         return new RgbImage(target.width(), target.height(), target.rgb().clone());
+    }
+
+    /** The frames of the path, the start picture included. */
+    int frames() {
+        return trajectory.frames();
+    }
+
+    /**
+     * True picture and depth from a pose of a session, as {@link #depth}; the unit of depth is the session's.
+     */
+    PoseRecovery.View view(int frame, Pose pose, Intrinsics camera) {
+        RenderTarget out = views.computeIfAbsent(
+                camera.width(), w -> new RenderTarget(w, camera.height(), SAMPLES_PER_AXIS, true));
+        Pose there = trajectory
+                .poses()
+                .get(0)
+                .compose(pose.withTranslation(pose.tx() * unit, pose.ty() * unit, pose.tz() * unit));
+        world.render(there, camera, trajectory.timeOf(frame), out);
+        float[] depth = out.depth().clone();
+        for (int i = 0; i < depth.length; i++) {
+            depth[i] = (float) (depth[i] / unit);
+        }
+        return new PoseRecovery.View(
+                new RgbImage(out.width(), out.height(), out.rgb().clone()), depth);
+    }
+
+    /**
+     * True depth from a pose of a session, in the session's unit.
+     *
+     * @param frame whose time it is: things move
+     * @param pose in the session's frame and unit
+     * @param camera any size
+     */
+    float[] depth(int frame, Pose pose, Intrinsics camera) {
+        return view(frame, pose, camera).depth();
     }
 
     /** The path in a session's frame and units; behind its end the camera stands still. */

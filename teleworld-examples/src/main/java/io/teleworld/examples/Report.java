@@ -12,12 +12,10 @@ import java.util.Map;
 /** What an evaluation found: lines and tables for people, entries for programs. Confined to one thread. */
 final class Report {
 
-    private final String name;
     private final PrintWriter out;
     private final Map<String, Object> entries = new LinkedHashMap<>();
 
     Report(String name, PrintWriter out) {
-        this.name = name;
         this.out = out;
         Machine machine = Machine.detect();
         entries.put("evaluation", name);
@@ -69,9 +67,9 @@ final class Report {
         return value ? "yes" : "NO";
     }
 
-    /** Writes the entries to {@code <folder>/<name>.json}. */
-    void write(Path folder) {
-        Path file = folder.resolve(name + ".json");
+    /** Writes the entries to {@code <folder>/<file>.json}. */
+    void write(Path folder, String fileName) {
+        Path file = folder.resolve(fileName + ".json");
         Output.json(file, entries);
         line("%s", file);
     }

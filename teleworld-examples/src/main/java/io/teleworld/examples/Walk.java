@@ -1,17 +1,13 @@
 package io.teleworld.examples;
 
-import io.teleworld.ChainingPolicy;
 import io.teleworld.KeyScript;
 import io.teleworld.ModelDescription;
-import io.teleworld.Planner;
 import io.teleworld.PlyFormat;
 import io.teleworld.RgbImage;
 import io.teleworld.SessionStatistics;
 import io.teleworld.WorldModel;
 import io.teleworld.WorldSession;
 import io.teleworld.WorldStart;
-import io.teleworld.core.plan.FrameChainPlanner;
-import io.teleworld.core.plan.WholeSegmentPlanner;
 import io.teleworld.error.TeleWorldException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -52,17 +48,6 @@ public final class Walk implements Callable<Integer> {
     private static final double DEFAULT_SECONDS = 8;
     private static final double MAX_SECONDS = 24 * 3600;
 
-    private enum PlannerChoice {
-        MACRO_MICRO,
-        FRAME_CHAIN,
-        WHOLE_SEGMENT;
-
-        @Override
-        public String toString() {
-            return name().toLowerCase(Locale.ROOT).replace('_', '-');
-        }
-    }
-
     @Spec
     @Nullable
     CommandSpec spec;
@@ -94,7 +79,7 @@ public final class Walk implements Callable<Integer> {
     @Option(
             names = "--planner",
             paramLabel = "NAME",
-            converter = PlannerConverter.class,
+            converter = PlannerChoice.Converter.class,
             description = "macro-micro (the default), frame-chain or whole-segment.")
     private PlannerChoice planner = PlannerChoice.MACRO_MICRO;
 
@@ -143,19 +128,6 @@ public final class Walk implements Callable<Integer> {
         }
     }
 
-    private static final class PlannerConverter implements picocli.CommandLine.ITypeConverter<PlannerChoice> {
-        @Override
-        public PlannerChoice convert(String value) {
-            for (PlannerChoice choice : PlannerChoice.values()) {
-                if (choice.toString().equals(value.toLowerCase(Locale.ROOT))) {
-                    return choice;
-                }
-            }
-            throw new picocli.CommandLine.TypeConversionException(
-                    "'" + value + "' is no planner; there are macro-micro, frame-chain and whole-segment");
-        }
-    }
-
     @Override
     public Integer call() {
         CommandSpec command = Objects.requireNonNull(spec, "command specification");
@@ -183,7 +155,8 @@ public final class Walk implements Callable<Integer> {
             double fps = description.framesPerSecond();
             double length = asked != null ? asked : Math.max(DEFAULT_SECONDS, script.frames() / fps);
             int total = 1 + (int) Math.ceil(length * fps - 1e-9);
-            WorldStart start = configured(WorldStart.image(picture).seed(seed).script(script));
+            WorldStart start =
+                    planner.configure(WorldStart.image(picture).seed(seed).script(script));
             log.printf(
                     Locale.ROOT,
                     "model %s on %s, %d×%d, loaded in %.1f s%n",
@@ -310,15 +283,6 @@ public final class Walk implements Callable<Integer> {
         report.put("nativeBytes", statistics.nativeBytes());
         Machine.residentBytes().ifPresent(bytes -> report.put("residentBytes", bytes));
         return report;
-    }
-
-    private WorldStart configured(WorldStart start) {
-        Planner other = switch (planner) {
-            case MACRO_MICRO -> null;
-            case FRAME_CHAIN -> new FrameChainPlanner();
-            case WHOLE_SEGMENT -> new WholeSegmentPlanner();
-        };
-        return other == null ? start.chaining(ChainingPolicy.MAX_THROUGHPUT) : start.planner(other);
     }
 
     private KeyScript script(CommandSpec command) {

@@ -61,8 +61,15 @@ class EvaluateTest {
 
     @Test
     void speed() throws IOException {
-        JsonNode report = evaluate("speed", "--runs", "2", "--seconds", "1");
-        assertThat(report.at("/runs").size()).isEqualTo(2);
+        JsonNode report = evaluate(
+                "speed", "--runs", "2", "--seconds", "1", "--planner", "macro-micro,frame-chain", "--presses", "1");
+        assertThat(report.at("/runs").size()).isEqualTo(4);
+        assertThat(report.at("/runs/3/planner").asString()).isEqualTo("frame-chain");
+        assertThat(report.at("/keyToFrame").size()).isEqualTo(4);
+        report.at("/keyToFrame").forEach(k -> {
+            assertThat(k.at("/answered").asInt()).isEqualTo(1);
+            assertThat(k.at("/p95Millis").asDouble()).isPositive();
+        });
         assertThat(report.at("/runs/0/framesPerSecond").asDouble()).isPositive();
     }
 
@@ -111,13 +118,50 @@ class EvaluateTest {
             strings = {
                 "follow --trajectories 1",
                 "memory --out-and-back 1 --full-turns 1 --frames 9",
-                "autoencoder --clips 1 --latents 2"
+                "autoencoder --clips 1 --latents 2",
+                "truth --cases 1 --seconds 1 --revisits 1",
+                "drift --cases 1 --seconds 2",
+                "camera --cases 1 --seconds 1",
+                "steps --cases 1 --seconds 1"
             })
     void onHeldOutMaps(String command) throws IOException {
         assumeThat(Freedoom.available()).as("Freedoom is installed").isTrue();
         JsonNode report = evaluate(command.split(" "));
         assertThat(report.at("/summary").isObject()).isTrue();
         assertThat(report.at("/cases/0/world").asString()).matches("freedoom1/E2M\\d|freedoom2/MAP[23]\\d");
+    }
+
+    @Test
+    void partsAreTheWholeAndAModelDoesNotDifferFromItself() throws IOException {
+        assumeThat(Freedoom.available()).as("Freedoom is installed").isTrue();
+        String[] list = {"--cases", "2", "--seconds", "1", "--revisits", "0", "--against", model.toString()};
+        JsonNode whole = evaluate(with(list));
+        List<String> files = new ArrayList<>();
+        for (int i = 1; i <= 2; i++) {
+            List<String> args = new ArrayList<>(List.of(with(list)));
+            args.addAll(List.of("--model", model.toString(), "--out", out.toString(), "--threads", "1"));
+            args.addAll(List.of("--part", i + "/2"));
+            CliRun run = CliRun.of(new Evaluate(), args.toArray(String[]::new));
+            assertThat(run.code()).as(run.err()).isEqualTo(Cli.OK);
+            files.add(out.resolve("truth-" + i + "-of-2.json").toString());
+        }
+        JsonNode joined = evaluate(
+                "truth", "--cases", "2", "--seconds", "1", "--revisits", "0", "--join", String.join(",", files));
+        assertThat(joined.at("/cases").size()).isEqualTo(2);
+        assertThat(joined.at("/summary")).isEqualTo(whole.at("/summary"));
+        assertThat(whole.at("/summary")
+                        .path("1 s in, psnrAt1s")
+                        .at("/on − against/upper")
+                        .asDouble())
+                .isZero();
+        CliRun.of(new Evaluate(), "truth", "--cases", "3", "--out", out.toString(), "--join", files.get(0))
+                .refusedWith("truth-1-of-2.json", "is of the list");
+    }
+
+    private static String[] with(String... list) {
+        List<String> all = new ArrayList<>(List.of("truth"));
+        all.addAll(Arrays.asList(list));
+        return all.toArray(String[]::new);
     }
 
     @Test

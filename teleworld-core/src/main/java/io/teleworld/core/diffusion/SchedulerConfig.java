@@ -1,6 +1,7 @@
 package io.teleworld.core.diffusion;
 
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Noise schedule and sampling steps of a model package ({@code scheduler/scheduler_config.json}). Immutable.
@@ -49,6 +50,24 @@ public record SchedulerConfig(
     /** Four warped steps with shift 5, as distilled models use. */
     public static final SchedulerConfig FEW_STEP =
             new SchedulerConfig(1000, 5, List.of(1000, 750, 500, 250), true, 0, 50, 5);
+
+    /**
+     * This schedule with fewer entries of its step list: the first, and the others evenly spread.
+     *
+     * @param count in [1, size of the list]
+     */
+    public SchedulerConfig withSteps(int count) {
+        int all = denoisingSteps.size();
+        if (count < 1 || count > all) {
+            throw new IllegalArgumentException("denoising steps is " + count + "; the model's list " + denoisingSteps
+                    + " allows [1, " + all + "]");
+        }
+        List<Integer> fewer = IntStream.range(0, count)
+                .mapToObj(i -> denoisingSteps.get(i * all / count))
+                .toList();
+        return new SchedulerConfig(
+                numTrainTimesteps, flowShift, fewer, warpDenoisingSteps, contextNoise, solverSteps, guidanceScale);
+    }
 
     /** The training table. */
     public FlowMatchScheduler scheduler() {

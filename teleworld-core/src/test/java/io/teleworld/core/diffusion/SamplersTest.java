@@ -1,6 +1,7 @@
 package io.teleworld.core.diffusion;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
@@ -174,5 +175,15 @@ final class SamplersTest {
             out[i] = (float) n.get(i).asDouble();
         }
         return out;
+    }
+
+    @Test
+    void fewerStepsAreSpreadOverTheListAndBeginWithTheFirst() {
+        SchedulerConfig four = SchedulerConfig.FEW_STEP;
+        assertThat(four.withSteps(4)).isEqualTo(four);
+        assertThat(four.withSteps(2).denoisingSteps()).containsExactly(1000, 500);
+        assertThat(four.withSteps(1).denoisingSteps()).containsExactly(1000);
+        assertThatIllegalArgumentException().isThrownBy(() -> four.withSteps(5)).withMessageContaining("[1, 4]");
+        assertThatIllegalArgumentException().isThrownBy(() -> four.withSteps(0));
     }
 }

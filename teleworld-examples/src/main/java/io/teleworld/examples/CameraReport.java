@@ -1,0 +1,215 @@
+package io.teleworld.examples;
+
+import io.teleworld.Guidance;
+import io.teleworld.RgbImage;
+import io.teleworld.WorldFrame;
+import io.teleworld.WorldModel;
+import io.teleworld.WorldStart;
+import io.teleworld.core.evaluate.Bootstrap;
+import io.teleworld.core.evaluate.PoseRecovery;
+import io.teleworld.core.evaluate.worldscore.MetricMath;
+import io.teleworld.geometry.Intrinsics;
+import io.teleworld.geometry.Pose;
+import io.teleworld.worlds.TrajectoryKind;
+import io.teleworld.worlds.WorldPool;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Whether the camera of the generated video is where it was commanded to be, with and without guidance. */
+@Command(
+        name = "camera",
+        description =
+                "Commanded poses against poses recovered from the frames with known geometry, guidance on and off."
+                        + " The default list is 1,560 frames: a minute at 25 frames/s, and as long for the recovery.")
+final class CameraReport extends CaseEvaluation {
+
+    private static final String WALK = "walk";
+    private static final String ON = "guidance on";
+    private static final String OFF = "guidance off";
+    private static final String TRUTH = "truth";
+    /** The camera is recovered from pictures at most this wide: more would cost time and find nothing else. */
+    private static final int WIDEST = 200;
+
+    private static final Map<String, String> MEASURES = measures();
+
+    @Option(names = "--cases", paramLabel = "N", description = "Walks; 12 by default.")
+    int walks = 12;
+
+    @Option(names = "--seconds", paramLabel = "N", description = "Length of each; 4 by default.")
+    int seconds = 4;
+
+    @Option(
+            names = "--every",
+            paramLabel = "N",
+            description = "Frames between keyframes of the recovery, and of one step; 8 by default.")
+    int every = 8;
+
+    /** The columns, by measure. */
+    private static Map<String, String> measures() {
+        Map<String, String> columns = new LinkedHashMap<>();
+        columns.put("rotationDegrees", "rotation °");
+        columns.put("translation", "translation");
+        columns.put("stepRotationDegrees", "step °");
+        columns.put("stepTranslation", "step");
+        columns.put("reliableShare", "reliable");
+        columns.put("rotationByItselfDegrees", "by itself °");
+        columns.put("translationByItself", "by itself");
+        columns.put("reliableByItselfShare", "reliable");
+        return columns;
+    }
+
+    @Override
+    String list() {
+        return "seed " + seed + ", " + walks + " walks of " + seconds + " s, steps of " + every + " frames";
+    }
+
+    @Override
+    List<Job> jobs() {
+        return IntStream.range(0, atLeastOne("--cases", walks))
+                .mapToObj(i -> new Job(WALK, "camera-" + i))
+                .toList();
+    }
+
+    @Override
+    Runner runner(Report report) {
+        WorldModel own = open(report);
+        @Nullable WorldModel other = openAgainst(report);
+        Intrinsics output = commonCamera(own, other);
+        int shrink = (output.width() + WIDEST - 1) / WIDEST;
+        Intrinsics camera = output.resized(output.width() / shrink, output.height() / shrink);
+        int frames = 1
+                + (int) Math.round(
+                        atLeastOne("--seconds", seconds) * own.description().framesPerSecond());
+        report.line("poses are recovered at %d×%d", camera.width(), camera.height());
+        WorldPool maps = HeldOutCase.maps();
+        return new Runner() {
+            @Override
+            public Case run(Job job) {
+                HeldOutCase one = HeldOutCase.named(maps, job.name(), frames, TrajectoryKind.RANDOM, output, seed);
+                WorldStart start = WorldStart.image(one.start()).seed(seed).cameraPath(one.path());
+                Map<String, Map<String, Object>> arms = new LinkedHashMap<>();
+                arms.put(ON, errors(one, pictures(own, start, frames), camera));
+                arms.put(OFF, errors(one, pictures(own, start.guidance(Guidance.off()), frames), camera));
+                if (other != null) {
+                    arms.put(AGAINST, errors(one, pictures(other, start, frames), camera));
+                }
+                List<RgbImage> truth =
+                        IntStream.range(0, frames).mapToObj(one::truth).toList();
+                arms.put(TRUTH, errors(one, truth, camera));
+                return new Case(one.name(), arms);
+            }
+
+            @Override
+            public void close() {
+                own.close();
+                if (other != null) {
+                    other.close();
+                }
+            }
+        };
+    }
+
+    private static List<RgbImage> pictures(WorldModel model, WorldStart start, int frames) {
+        return Play.frames(model, start, frames).stream().map(WorldFrame::image).toList();
+    }
+
+    private Map<String, Object> errors(HeldOutCase one, List<RgbImage> video, Intrinsics camera) {
+        List<RgbImage> small =
+                video.stream().map(i -> i.fit(camera.width(), camera.height())).toList();
+        int step = atLeastOne("--every", every);
+        PoseRecovery.Track track =
+                PoseRecovery.locate(small, camera, (frame, pose) -> one.view(frame, pose, camera), step);
+        PoseRecovery.Track byItself =
+                PoseRecovery.track(small, camera, (frame, pose) -> one.depth(frame, pose, camera), step);
+        List<Pose> commanded = new ArrayList<>();
+        for (int f = 0; f < video.size(); f++) {
+            commanded.add(one.path().at(f));
+        }
+        double turn = 0;
+        double move = 0;
+        int steps = 0;
+        for (int f = step; f < video.size(); f += step) {
+            Pose wanted = commanded.get(f - step).inverse().compose(commanded.get(f));
+            Pose found =
+                    track.poses().get(f - step).inverse().compose(track.poses().get(f));
+            turn += Math.toDegrees(wanted.rotationAngleTo(found));
+            move += wanted.distanceTo(found);
+            steps++;
+        }
+        Map<String, Object> out = new LinkedHashMap<>();
+        out.put("rotationDegrees", MetricMath.rotationError(commanded, track.poses()));
+        out.put("translation", distance(commanded, track.poses()));
+        out.put("stepRotationDegrees", turn / Math.max(1, steps));
+        out.put("stepTranslation", move / Math.max(1, steps));
+        out.put("reliableShare", track.reliableShare());
+        out.put("rotationByItselfDegrees", MetricMath.rotationError(commanded, byItself.poses()));
+        out.put("translationByItself", distance(commanded, byItself.poses()));
+        out.put("reliableByItselfShare", byItself.reliableShare());
+        return out;
+    }
+
+    private static double distance(List<Pose> a, List<Pose> b) {
+        double sum = 0;
+        for (int i = 0; i < a.size(); i++) {
+            sum += a.get(i).distanceTo(b.get(i));
+        }
+        return sum / a.size();
+    }
+
+    @Override
+    void summarise(Report report, CaseResults results) {
+        Bootstrap bootstrap = bootstrap();
+        report.line(
+                "camera error: commanded pose against the pose found by direct alignment with the true scene, or of the frames by"
+                        + " themselves with the true depth; rotation in degrees, translation in median depths of the start view, means"
+                        + " over frames and over steps of %d frames; the row 'truth' is what the recovery itself errs; 95 %% bootstrap intervals, differences paired",
+                every);
+        Map<String, Object> summary = new LinkedHashMap<>();
+        List<List<String>> rows = new ArrayList<>();
+        List<String> arms = List.of(ON, OFF, AGAINST, TRUTH);
+        List<String> header = new ArrayList<>(List.of(""));
+        header.addAll(MEASURES.values());
+        for (String arm : arms) {
+            if (!results.has(WALK, arm)) {
+                continue;
+            }
+            List<String> row = new ArrayList<>(List.of(arm));
+            Map<String, Object> entry = new LinkedHashMap<>();
+            for (String measure : MEASURES.keySet()) {
+                put(entry, measure, bootstrap, results.values(WALK, arm, measure));
+                row.add(cell(bootstrap, results.values(WALK, arm, measure)));
+            }
+            rows.add(row);
+            summary.put(arm, entry);
+        }
+        for (String arm : List.of(OFF, AGAINST)) {
+            if (!results.has(WALK, arm)) {
+                continue;
+            }
+            List<String> row = new ArrayList<>(List.of(arm + " − " + ON));
+            Map<String, Object> entry = new LinkedHashMap<>();
+            for (String measure : MEASURES.keySet()) {
+                put(entry, measure, bootstrap, results.pairs(WALK, arm, ON, measure));
+                row.add(cell(bootstrap, results.pairs(WALK, arm, ON, measure)));
+            }
+            rows.add(row);
+            summary.put(arm + " − " + ON, entry);
+        }
+        report.table(header, rows);
+        boolean beats = above(bootstrap, results, "rotationDegrees") && above(bootstrap, results, "translation");
+        report.line("guidance lowers rotation and translation error, intervals excluding 0: %s", Report.yesNo(beats));
+        summary.put("guidanceLowersBoth", beats);
+        report.put("summary", summary);
+    }
+
+    private static boolean above(Bootstrap bootstrap, CaseResults results, String measure) {
+        double[][] pairs = results.pairs(WALK, OFF, ON, measure);
+        return pairs[0].length > 0 && bootstrap.difference(pairs[0], pairs[1]).isAbove(0);
+    }
+}
