@@ -12,10 +12,12 @@ import java.util.Map;
 /** What an evaluation found: lines and tables for people, entries for programs. Confined to one thread. */
 final class Report {
 
+    private final String name;
     private final PrintWriter out;
     private final Map<String, Object> entries = new LinkedHashMap<>();
 
     Report(String name, PrintWriter out) {
+        this.name = name;
         this.out = out;
         Machine machine = Machine.detect();
         entries.put("evaluation", name);
@@ -65,6 +67,11 @@ final class Report {
 
     static String yesNo(boolean value) {
         return value ? "yes" : "NO";
+    }
+
+    /** Writes the entries to {@code <folder>/<name>.json}. */
+    void write(Path folder) {
+        write(folder, name);
     }
 
     /** Writes the entries to {@code <folder>/<file>.json}. */

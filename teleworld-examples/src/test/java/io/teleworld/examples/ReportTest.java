@@ -29,7 +29,7 @@ class ReportTest {
         report.put("interval", new Bootstrap.Interval(1.5, Double.NaN, Double.POSITIVE_INFINITY, 7));
         report.put("runs", List.of(Map.of("first", Double.NaN, "frames", 3), List.of(2.5, Double.NaN)));
         report.put("array", new double[] {1, Double.NEGATIVE_INFINITY});
-        report.write(out, "odd");
+        report.write(out);
         String json = Files.readString(out.resolve("odd.json"));
         assertThat(json).doesNotContain("NaN").doesNotContain("Infinity");
         JsonNode read = JsonMapper.shared().readTree(json);
