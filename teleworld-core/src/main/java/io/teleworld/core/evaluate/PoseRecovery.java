@@ -17,7 +17,11 @@ import java.util.List;
 public final class PoseRecovery {
 
     private static final int MIN_SIDE = 16;
-    private static final int ITERATIONS = 20;
+    private static final int ITERATIONS = 30;
+    /** Steps end below this, in radians and units of depth, and when the loss falls by less than this share. */
+    private static final double LEAST_STEP = 1e-4;
+
+    private static final double LEAST_GAIN_OF_LOSS = 1e-5;
     private static final int PARAMETERS = 8;
     private static final double HUBER = 1.345;
     /** Beyond so many deviations something else is seen; how far beyond does not matter. */
@@ -98,7 +102,7 @@ public final class PoseRecovery {
     /**
      * Follows a video by itself: only the depth is known, so its pictures may show anything, but errors add up. Each frame is
      * aligned with the latest keyframe, beginning where the frame before it ended; a keyframe is taken every so many frames,
-     * and its depth is asked for at its own recovered pose.
+     * and its depth is asked for at its own recovered pose. A frame without a reliable alignment keeps the pose before it.
      *
      * @param video pictures of the camera's size, at least 1
      * @param every frames from one keyframe to the next, at least 1
@@ -131,8 +135,10 @@ public final class PoseRecovery {
         for (int i = 1; i < video.size(); i++) {
             List<Level> target = pyramid(video.get(i), camera);
             Alignment a = align(reference, target, relative);
-            relative = a.pose();
-            reliable += a.reliable() ? 1 : 0;
+            if (a.reliable()) {
+                relative = a.pose();
+                reliable++;
+            }
             Pose pose = key.compose(relative);
             poses.add(pose);
             if (i % every == 0) {
@@ -260,11 +266,11 @@ public final class PoseRecovery {
                 if (after.count > PARAMETERS && after.loss <= sums.loss) {
                     s = next;
                     damping = Math.max(1e-7, damping / 5);
-                    ended = size(step) < 1e-5;
+                    ended = size(step) < LEAST_STEP || sums.loss - after.loss < LEAST_GAIN_OF_LOSS * sums.loss;
                     sums = problem.evaluate(s, 0);
                 } else {
                     damping *= 8;
-                    ended = damping > 1e3 || size(step) < 1e-5;
+                    ended = damping > 1e3 || size(step) < LEAST_STEP;
                 }
                 if (ended) {
                     break;
