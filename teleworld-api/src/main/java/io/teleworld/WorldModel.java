@@ -1,6 +1,7 @@
 package io.teleworld;
 
 import io.teleworld.error.TeleWorldException;
+import java.util.List;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 
@@ -42,10 +43,16 @@ public interface WorldModel extends AutoCloseable {
     /** The model's name, picture size and frame rate. */
     ModelDescription description();
 
+    /** The names that {@link Prompt#style} may have, sorted; many models have none. */
+    default List<String> styles() {
+        return List.of();
+    }
+
     /**
      * Starts a world. Generation begins at once, on threads of the session.
      *
-     * @throws TeleWorldException of category USER if the start picture cannot be read
+     * @throws TeleWorldException of category USER if the start picture cannot be read, or the model cannot make anything
+     *     of the prompt
      */
     WorldSession start(WorldStart start);
 

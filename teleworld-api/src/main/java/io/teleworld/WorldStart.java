@@ -30,6 +30,7 @@ public final class WorldStart {
     private final Keys keys;
     private final KeyScript script;
     private final @Nullable CameraPath path;
+    private final @Nullable Prompt prompt;
 
     private WorldStart(Builder b) {
         this.file = b.file;
@@ -49,6 +50,7 @@ public final class WorldStart {
         this.keys = b.keys;
         this.script = b.script;
         this.path = b.path;
+        this.prompt = b.prompt;
     }
 
     /** Starts from a picture file: PNG, JPEG, BMP or GIF, of any aspect; it is read when the world starts. */
@@ -194,6 +196,13 @@ public final class WorldStart {
         return new WorldStart(b);
     }
 
+    /** What the world is told to look like; nothing by default. */
+    public WorldStart prompt(Prompt value) {
+        Builder b = new Builder(this);
+        b.prompt = Objects.requireNonNull(value, "prompt");
+        return new WorldStart(b);
+    }
+
     /**
      * The start picture; read from its file at each call.
      *
@@ -281,6 +290,11 @@ public final class WorldStart {
         return Optional.ofNullable(path);
     }
 
+    /** What the world is told to look like, if anything. */
+    public Optional<Prompt> prompt() {
+        return Optional.ofNullable(prompt);
+    }
+
     private static final class Builder {
         private @Nullable Path file;
         private @Nullable RgbImage image;
@@ -299,6 +313,7 @@ public final class WorldStart {
         private Keys keys = Keys.NONE;
         private KeyScript script = KeyScript.NONE;
         private @Nullable CameraPath path;
+        private @Nullable Prompt prompt;
 
         Builder() {}
 
@@ -320,6 +335,7 @@ public final class WorldStart {
             keys = s.keys;
             script = s.script;
             path = s.path;
+            prompt = s.prompt;
         }
     }
 }

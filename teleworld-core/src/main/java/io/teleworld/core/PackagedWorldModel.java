@@ -1,40 +1,27 @@
 package io.teleworld.core;
 
-import io.teleworld.ChainingPolicy;
+import io.teleworld.FrameGenerator;
 import io.teleworld.ModelDescription;
 import io.teleworld.ModelOptions;
 import io.teleworld.ModelSource;
 import io.teleworld.WorldModel;
 import io.teleworld.WorldSession;
 import io.teleworld.WorldStart;
-import io.teleworld.core.decode.VideoCodec;
-import io.teleworld.core.diffusion.SchedulerConfig;
-import io.teleworld.core.generate.DiffusionGenerator;
-import io.teleworld.core.generate.SegmentLayout;
 import io.teleworld.core.loop.LoopSession;
-import io.teleworld.core.loop.SessionFactory;
-import io.teleworld.core.memory.MemoryOptions;
 import io.teleworld.core.model.MemoryEstimate;
 import io.teleworld.core.model.ModelFiles;
-import io.teleworld.core.model.ModelPackage;
-import io.teleworld.core.model.TeleWorldConfig;
-import io.teleworld.core.reconstruct.GeometryReconstructor;
-import io.teleworld.error.ModelFormatException;
 import io.teleworld.error.ResourceClosedException;
-import io.teleworld.error.TeleWorldException;
-import io.teleworld.graph.Graph;
 import io.teleworld.runtime.MemoryFigures;
-import io.teleworld.runtime.Precision;
 import io.teleworld.runtime.Program;
+import io.teleworld.runtime.RunOptions;
 import io.teleworld.runtime.RuntimeOptions;
 import io.teleworld.runtime.RuntimeRegistry;
 import io.teleworld.runtime.Scope;
 import io.teleworld.runtime.TensorRuntime;
 import io.teleworld.runtime.TensorRuntimeProvider;
-import io.teleworld.runtime.Weights;
+import io.teleworld.tensor.HostTensor;
+import io.teleworld.tensor.Tensor;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ThreadFactory;
@@ -46,55 +33,21 @@ final class PackagedWorldModel implements WorldModel {
     /** What users get unless they ask for something else; a runtime that is not named here comes behind. */
     private static final List<String> PREFERRED = List.of("onnx");
 
-    private final ModelPackage files;
+    private final WorldParts parts;
     private final TensorRuntime runtime;
     private final Scope scope;
-    private final Program geometry;
-    private final SessionFactory factory;
-    private final ModelDescription description;
+    private final WorldParts.Loaded loaded;
+    private final Program prompt;
     private final List<LoopSession> sessions = new ArrayList<>();
     private final AtomicInteger sessionNumber = new AtomicInteger();
     private boolean closed;
 
-    private PackagedWorldModel(ModelPackage files, TensorRuntime runtime, Scope scope, ModelOptions options) {
-        this.files = files;
+    private PackagedWorldModel(WorldParts parts, TensorRuntime runtime, Scope scope, ModelOptions options) {
+        this.parts = parts;
         this.runtime = runtime;
         this.scope = scope;
-        TeleWorldConfig world = files.world();
-        TeleWorldConfig.NetworkPrecision precision = world.precision();
-        int capacity = cacheCapacity(world);
-        Program transformer =
-                compile(files.transformerGraph(capacity), files.transformerWeights(), options, precision.transformer());
-        Program encoder = compile(files.encoderGraph(), files.vaeWeights(), options, precision.vae());
-        Program decoder = compile(files.decoderGraph(), files.vaeWeights(), options, precision.vae());
-        this.geometry = compile(files.geometryGraph(), files.geometryWeights(), options, precision.geometry());
-        VideoCodec codec = new VideoCodec(files.vae(), encoder, decoder, world.width(), world.height(), scope);
-        DiffusionGenerator generator = new DiffusionGenerator(
-                files.transformer(),
-                world.guidance(),
-                steps(files.scheduler(), options).sampler(),
-                files.scheduler().contextNoise(),
-                transformer,
-                capacity,
-                files.latentHeight(),
-                files.latentWidth(),
-                scope);
-        this.description = new ModelDescription(
-                world.name(), world.intrinsics(), world.frameRate(), runtime.name(), files.parameters());
-        this.factory = new SessionFactory(
-                world.segments(),
-                generator,
-                world.guidance().holes(),
-                () -> new GeometryReconstructor(geometry, scope),
-                codec,
-                codec,
-                world.intrinsics(),
-                world.frameRate(),
-                world.controls(),
-                MemoryOptions.DEFAULT,
-                1,
-                System::nanoTime,
-                this::nativeBytes);
+        this.loaded = parts.load(runtime, scope, options, this::nativeBytes);
+        this.prompt = scope.adopt(parts.compilePrompt(runtime, options));
     }
 
     static PackagedWorldModel open(ModelSource source, ModelOptions options) {
@@ -103,20 +56,16 @@ final class PackagedWorldModel implements WorldModel {
 
     /** As {@link #open(ModelSource, ModelOptions)} where so much memory is available. */
     static PackagedWorldModel open(ModelSource source, ModelOptions options, long availableBytes) {
-        ModelPackage files = ModelPackage.open(ModelFiles.of(source));
-        if (files.scheduler().denoisingSteps().isEmpty()) {
-            throw new ModelFormatException(
-                    source + "/scheduler/scheduler_config.json",
-                    "denoising_steps is empty; sessions need a distilled model with a list of steps");
-        }
-        memory(files, options).require("model " + files.world().name(), availableBytes);
-        files.requireFinite();
+        ModelFiles files = ModelFiles.of(source);
+        WorldParts parts = WanWorldParts.accepts(files) ? WanWorldParts.open(files) : PackageParts.open(files);
+        parts.memory(options).require("model " + parts.name(), availableBytes);
+        parts.requireSound();
         RuntimeRegistry registry = RuntimeRegistry.load(PackagedWorldModel.class.getClassLoader());
         TensorRuntimeProvider provider = provider(registry, options.runtimes());
         TensorRuntime runtime = provider.create(new RuntimeOptions(options.device(), options.threads()));
-        Scope scope = Scope.root("model " + files.world().name());
+        Scope scope = Scope.root("model " + parts.name());
         try {
-            return new PackagedWorldModel(files, runtime, scope, options);
+            return new PackagedWorldModel(parts, runtime, scope, options);
         } catch (RuntimeException | Error e) {
             try {
                 scope.close();
@@ -126,38 +75,6 @@ final class PackagedWorldModel implements WorldModel {
             }
             throw e;
         }
-    }
-
-    private static SchedulerConfig steps(SchedulerConfig all, ModelOptions options) {
-        int count = options.denoisingSteps();
-        if (count > all.denoisingSteps().size()) {
-            throw new TeleWorldException(
-                    TeleWorldException.Category.USER,
-                    count + " denoising steps are asked for; the model has " + all.denoisingSteps());
-        }
-        return count == 0 ? all : all.withSteps(count);
-    }
-
-    /** What the four networks and one session's caches will take. */
-    private static MemoryEstimate memory(ModelPackage files, ModelOptions options) {
-        TeleWorldConfig world = files.world();
-        TeleWorldConfig.NetworkPrecision packaged = world.precision();
-        // A run is at most one group of the segment and its guidance.
-        List<Integer> groups = world.segments().groups();
-        long frames = groups.stream()
-                .mapToLong(g -> 2L * Collections.frequency(groups, g))
-                .max()
-                .orElse(1);
-        return memory(files.transformerGraph(cacheCapacity(world)), options, packaged.transformer(), frames)
-                .and(memory(files.encoderGraph(), options, packaged.vae(), 1))
-                .and(memory(files.decoderGraph(), options, packaged.vae(), 1))
-                .and(memory(files.geometryGraph(), options, packaged.geometry(), 1));
-    }
-
-    private static MemoryEstimate memory(Graph graph, ModelOptions options, Precision packaged, long frames) {
-        Map<String, Long> extents = new HashMap<>();
-        graph.inputSymbols().forEach(s -> extents.put(s, s.equals("frames") ? frames : 1L));
-        return MemoryEstimate.of(graph, options.precision().orElse(packaged), extents);
     }
 
     private static TensorRuntimeProvider provider(RuntimeRegistry registry, List<String> wanted) {
@@ -172,16 +89,6 @@ final class PackagedWorldModel implements WorldModel {
         return registry.firstAvailable(preference);
     }
 
-    /** Room for the model's own segments and for any planner whose segments are no longer: guidance and clean frames. */
-    private static int cacheCapacity(TeleWorldConfig world) {
-        int own = SegmentLayout.cacheCapacity(world.segments().plan(ChainingPolicy.MAX_THROUGHPUT), world.guidance());
-        return Math.max(own, 2 * world.segments().groups().size());
-    }
-
-    private Program compile(Graph graph, Weights weights, ModelOptions options, Precision packaged) {
-        return scope.adopt(runtime.compile(graph, weights, options.precision().orElse(packaged)));
-    }
-
     private long nativeBytes() {
         MemoryFigures figures = runtime.memory();
         return figures.weightBytes() + figures.stateBytes();
@@ -189,7 +96,12 @@ final class PackagedWorldModel implements WorldModel {
 
     @Override
     public ModelDescription description() {
-        return description;
+        return loaded.description();
+    }
+
+    @Override
+    public List<String> styles() {
+        return parts.prompts().styles();
     }
 
     @Override
@@ -202,7 +114,7 @@ final class PackagedWorldModel implements WorldModel {
             t.setDaemon(true);
             return t;
         };
-        LoopSession session = factory.start(start, threads, this::forgetClosed);
+        LoopSession session = started(start, threads);
         synchronized (sessions) {
             if (!closed) {
                 sessions.add(session);
@@ -211,6 +123,28 @@ final class PackagedWorldModel implements WorldModel {
         }
         session.close();
         throw new ResourceClosedException("the world model", null);
+    }
+
+    /** What the blocks see of the prompt is computed here, once for the session. */
+    private LoopSession started(WorldStart start, ThreadFactory threads) {
+        Scope context = scope.child("prompt");
+        try {
+            HostTensor text = parts.prompts().text(start.prompt(), runtime);
+            Map<String, Tensor> seen =
+                    prompt.run(Map.of("text", text), prompt.newState(context), RunOptions.DEFAULT, context);
+            FrameGenerator generator = loaded.generator().withPrompt(seen);
+            WorldStart whole = parts.completed(start);
+            if (whole.frameGenerator().isEmpty()) {
+                whole = whole.frameGenerator(generator);
+            }
+            return loaded.factory().start(whole, threads, () -> {
+                scope.closeEarly(context);
+                forgetClosed();
+            });
+        } catch (RuntimeException | Error e) {
+            scope.closeEarly(context);
+            throw e;
+        }
     }
 
     private void forgetClosed() {
@@ -247,6 +181,6 @@ final class PackagedWorldModel implements WorldModel {
 
     @Override
     public String toString() {
-        return "world model " + files.world().name() + " on " + runtime.name();
+        return "world model " + parts.name() + " on " + runtime.name();
     }
 }

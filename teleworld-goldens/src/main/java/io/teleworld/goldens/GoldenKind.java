@@ -16,6 +16,7 @@ interface GoldenKind {
             new TransformerKind(),
             new TaehvKind(),
             new WanVaeKind(),
+            new TextEncoderKind(),
             new SchedulersKind(),
             new GeometryKinds.PoseKind(),
             new GeometryKinds.SimilarityKind(),

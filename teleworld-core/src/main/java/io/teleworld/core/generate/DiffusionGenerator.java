@@ -49,8 +49,8 @@ public final class DiffusionGenerator implements FrameGenerator {
     private final int height;
     private final int width;
     private final Scope scope;
-    private final HostTensor text;
-    private final ArrayDeque<ProgramState> idleStates = new ArrayDeque<>();
+    private final Map<String, Tensor> prompt;
+    private final ArrayDeque<ProgramState> idleStates;
 
     /**
      * A generator without a text prompt.
@@ -60,7 +60,8 @@ public final class DiffusionGenerator implements FrameGenerator {
      * @param sampler the denoising steps
      * @param cleanTimestep timestep of given and finished frames and of guidance in passes without noise, in [0, 1000]; 0
      *     unless trained otherwise
-     * @param program compiled from {@link VideoTransformer#cachedGraph}
+     * @param program compiled from {@link VideoTransformer#cachedGraph}, or from {@link VideoTransformer#promptedGraph}
+     *     for use {@linkplain #withPrompt with a prompt} alone
      * @param cacheCapacity the capacity that it was built with
      * @param height latent rows
      * @param width latent columns
@@ -94,7 +95,34 @@ public final class DiffusionGenerator implements FrameGenerator {
         this.height = height;
         this.width = width;
         this.scope = scope;
-        this.text = scope.adopt(HostTensor.zeros(DType.F32, 1, config.textLen(), config.textDim()));
+        this.idleStates = new ArrayDeque<>();
+        this.prompt = program.graph().inputs().containsKey("text")
+                ? Map.of("text", scope.adopt(HostTensor.zeros(DType.F32, 1, config.textLen(), config.textDim())))
+                : Map.of();
+    }
+
+    private DiffusionGenerator(DiffusionGenerator other, Map<String, Tensor> prompt) {
+        this.config = other.config;
+        this.guidance = other.guidance;
+        this.sampler = other.sampler;
+        this.cleanTimestep = other.cleanTimestep;
+        this.program = other.program;
+        this.cacheCapacity = other.cacheCapacity;
+        this.height = other.height;
+        this.width = other.width;
+        this.scope = other.scope;
+        this.idleStates = other.idleStates;
+        this.prompt = Map.copyOf(prompt);
+    }
+
+    /**
+     * This generator with a prompt; it shares program and states with this one.
+     *
+     * @param inputs of the program that tell the prompt: {@code text}, or what {@link VideoTransformer#promptGraph}
+     *     gives; borrowed as long as segments are made
+     */
+    public DiffusionGenerator withPrompt(Map<String, Tensor> inputs) {
+        return new DiffusionGenerator(this, inputs);
     }
 
     /**
@@ -104,7 +132,8 @@ public final class DiffusionGenerator implements FrameGenerator {
      */
     @Override
     public SegmentGeneration begin(SegmentInput input) {
-        int needed = SegmentLayout.cacheCapacity(input.plan(), guidance);
+        int needed = SegmentLayout.cacheCapacity(
+                input.plan(), guidance, !input.guidance().isEmpty());
         if (needed > cacheCapacity) {
             throw new IllegalArgumentException(
                     "the plan needs " + needed + " cached frames; the model was compiled for " + cacheCapacity);
@@ -264,15 +293,10 @@ public final class DiffusionGenerator implements FrameGenerator {
                 options = options.withWritten(VideoTransformer.CACHE_GROUP, pass.ids());
             }
             try (Scope work = scope.child("denoise")) {
-                Map<String, HostTensor> in = Map.of(
-                        "latents",
-                        latents,
-                        "timestep",
-                        HostTensor.ofFloats(times, 1, n),
-                        "positions",
-                        HostTensor.ofFloats(positions, n),
-                        "text",
-                        text);
+                Map<String, Tensor> in = new HashMap<>(prompt);
+                in.put("latents", latents);
+                in.put("timestep", HostTensor.ofFloats(times, 1, n));
+                in.put("positions", HostTensor.ofFloats(positions, n));
                 Map<String, Tensor> results = program.run(in, state, options, work);
                 if (velocity != null) {
                     FloatBuffer v = Objects.requireNonNull(results.get("velocity"), "velocity")

@@ -210,10 +210,15 @@ public final class SegmentLayout {
         return passes.stream().filter(p -> p.stage() == stage).toList();
     }
 
-    /** The most frames that the cache holds at once. */
+    /** The most frames that the cache holds at once, guidance included. */
     public static int cacheCapacity(SegmentPlan plan, GuidanceConfig config) {
+        return cacheCapacity(plan, config, true);
+    }
+
+    /** The most frames that the cache holds at once, with guidance or without. */
+    public static int cacheCapacity(SegmentPlan plan, GuidanceConfig config, boolean guided) {
         Set<Integer> written = new HashSet<>();
-        for (Pass p : new SegmentLayout(plan, config, true).passes()) {
+        for (Pass p : new SegmentLayout(plan, config, guided).passes()) {
             if (p.written()) {
                 written.addAll(p.ids());
             }

@@ -1,6 +1,8 @@
 package io.teleworld.core.model;
 
 import io.teleworld.core.network.KeyLayouts;
+import io.teleworld.core.network.TextEncoderConfig;
+import io.teleworld.core.network.TextEncoderKeys;
 import io.teleworld.core.network.VideoAutoencoder;
 import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.core.network.VideoTransformerConfig;
@@ -31,8 +33,8 @@ import org.jspecify.annotations.Nullable;
  * in when it was saved. Immutable and thread-safe.
  *
  * <p>Recognised are video transformers of the Wan 2.1 family with original or Diffusers names (Wan 2.1 text- and
- * image-to-video, Self-Forcing, CausVid, LongLive, MMPL, Krea, Matrix-Game 2, ReCamMaster), its autoencoder, and the tiny
- * autoencoder TAEHV.
+ * image-to-video, Self-Forcing, CausVid, LongLive, MMPL, Krea, Matrix-Game 2, ReCamMaster), its autoencoder, the tiny
+ * autoencoder TAEHV, and the UMT5 encoder of prompts.
  * A file may hold several networks, as those of distillation do; one part is chosen, by default the first that is there of
  * {@code generator_ema}, {@code generator} and the only network of the file.
  */
@@ -44,7 +46,9 @@ public final class Checkpoint {
         /** The autoencoder of Wan 2.1, {@link io.teleworld.core.network.WanAutoencoder}. */
         WAN_AUTOENCODER,
         /** The tiny autoencoder for latents of Wan 2.1, {@link VideoAutoencoder}. */
-        TAEHV
+        TAEHV,
+        /** The encoder of prompts, {@link io.teleworld.core.network.TextEncoder}. */
+        TEXT_ENCODER
     }
 
     private static final List<String> PREFERRED = List.of("generator_ema", "generator");
@@ -52,11 +56,20 @@ public final class Checkpoint {
     private static final String TAEHV = "decoder.3.conv.0.weight";
     private static final String WAN_VAE = "decoder.upsamples.0.residual.0.gamma";
     private static final String WAN_VAE_DIFFUSERS = "decoder.up_blocks.0.resnets.0.norm1.gamma";
+    private static final String TEXT_ORIGINAL = "blocks.0.attn.q.weight";
+    private static final String TEXT_TRANSFORMERS = "encoder.block.0.layer.0.SelfAttention.q.weight";
     /** The name of one weight of each network, which is enough to recognise it. */
-    private static final List<String> MARKERS =
-            List.of("blocks.0.self_attn.q.weight", "blocks.0.attn1.to_q.weight", TAEHV, WAN_VAE, WAN_VAE_DIFFUSERS);
+    private static final List<String> MARKERS = List.of(
+            "blocks.0.self_attn.q.weight",
+            "blocks.0.attn1.to_q.weight",
+            TAEHV,
+            WAN_VAE,
+            WAN_VAE_DIFFUSERS,
+            TEXT_ORIGINAL,
+            TEXT_TRANSFORMERS);
 
     private static final Pattern BLOCK = Pattern.compile("blocks\\.(\\d+)\\..*");
+    private static final Pattern TEXT_BLOCK = Pattern.compile("encoder\\.block\\.(\\d{1,6})\\..*");
 
     private final Kind kind;
     private final KeyLayouts.@Nullable Layout layout;
@@ -139,6 +152,21 @@ public final class Checkpoint {
                     original ? KeyLayouts.Layout.ORIGINAL : KeyLayouts.Layout.DIFFUSERS,
                     part,
                     translated(base, n -> keys.toDiffusers(original ? n : keys.toOriginal(n))),
+                    added,
+                    others);
+        }
+        if (own.names().contains(TEXT_ORIGINAL) || own.names().contains(TEXT_TRANSFORMERS)) {
+            KeyLayouts.Layout naming = TextEncoderKeys.detect(own.names());
+            boolean original = naming == KeyLayouts.Layout.ORIGINAL;
+            boolean twins = base.names().contains(TextEncoderKeys.EMBEDDING_TWIN);
+            WeightFiles once = twins && base.names().contains("shared.weight")
+                    ? base.filtered(n -> !n.equals(TextEncoderKeys.EMBEDDING_TWIN))
+                    : base.renamed(n -> n.equals(TextEncoderKeys.EMBEDDING_TWIN) ? "shared.weight" : n);
+            return new Checkpoint(
+                    Kind.TEXT_ENCODER,
+                    naming,
+                    part,
+                    translated(once, n -> TextEncoderKeys.toTransformers(original ? n : TextEncoderKeys.toOriginal(n))),
                     added,
                     others);
         }
@@ -361,6 +389,45 @@ public final class Checkpoint {
                     0,
                     weights.names().contains(camera) ? small(shape(camera, 2)[1]) : null,
                     weights.names().contains("blocks.0.projector.weight"));
+        } catch (IllegalArgumentException e) {
+            throw new ModelFormatException(weights.description(), "shapes contradict each other: " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * The sizes of a text encoder, from the shapes of its weights; the distances that its buckets stand for, which no
+     * shape tells, are those of UMT5.
+     *
+     * @throws ModelFormatException if the weights lack a part that every such network has
+     */
+    public TextEncoderConfig textEncoderConfig() {
+        if (kind != Kind.TEXT_ENCODER) {
+            throw new IllegalStateException(weights + " is no text encoder but " + kind);
+        }
+        String block = "encoder.block.0.layer.";
+        long[] table = shape("shared.weight", 2);
+        long[] bias = shape(block + "0.SelfAttention.relative_attention_bias.weight", 2);
+        long[] q = shape(block + "0.SelfAttention.q.weight", 2);
+        long[] inner = shape(block + "1.DenseReluDense.wi_0.weight", 2);
+        int layers = 0;
+        for (String n : weights.names()) {
+            Matcher m = TEXT_BLOCK.matcher(n);
+            if (m.matches()) {
+                layers = Math.max(layers, 1 + Integer.parseInt(m.group(1)));
+            }
+        }
+        TextEncoderConfig umt5 = TextEncoderConfig.umt5Xxl();
+        try {
+            return new TextEncoderConfig(
+                    small(table[0]),
+                    small(table[1]),
+                    small(bias[1]),
+                    small(q[0] / Math.max(1, bias[1])),
+                    small(inner[0]),
+                    layers,
+                    small(bias[0]),
+                    umt5.maxDistance(),
+                    umt5.epsilon());
         } catch (IllegalArgumentException e) {
             throw new ModelFormatException(weights.description(), "shapes contradict each other: " + e.getMessage(), e);
         }

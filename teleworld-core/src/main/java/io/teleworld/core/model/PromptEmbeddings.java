@@ -35,14 +35,18 @@ public final class PromptEmbeddings {
             throw new ModelFormatException(
                     file.toString(), "holds " + tensors.names().size() + " tensors; a prompt is one, [n,width]");
         }
-        String name = tensors.names().iterator().next();
+        return of(file.toString(), tensors, tensors.names().iterator().next());
+    }
+
+    /** One tensor of a file, as {@link #read}. */
+    static PromptEmbeddings of(String file, TensorFile tensors, String name) {
         long[] shape = tensors.shape(name);
         long[] flat = shape.length == 3 && shape[0] == 1 ? new long[] {shape[1], shape[2]} : shape;
         DType type = tensors.dtype(name);
         boolean known = type == DType.F32 || type == DType.F16 || type == DType.BF16;
         if (flat.length != 2 || flat[0] < 1 || flat[1] < 1 || !known) {
             throw new ModelFormatException(
-                    file.toString(),
+                    file,
                     "tensor " + name + " is " + type + " " + Arrays.toString(shape)
                             + "; a prompt is [n,width] in F32, F16 or" + " BF16");
         }
@@ -50,11 +54,10 @@ public final class PromptEmbeddings {
         ByteBuffer b = rows.hostBuffer();
         for (int i = 0; i < b.remaining(); i += 4) {
             if (!Float.isFinite(b.getFloat(i))) {
-                throw new ModelFormatException(
-                        file.toString(), "tensor " + name + ", element " + i / 4 + " is " + b.getFloat(i));
+                throw new ModelFormatException(file, "tensor " + name + ", element " + i / 4 + " is " + b.getFloat(i));
             }
         }
-        return new PromptEmbeddings(file.toString(), HostTensor.wrap(DType.F32, rows.hostBuffer(), flat));
+        return new PromptEmbeddings(file, HostTensor.wrap(DType.F32, rows.hostBuffer(), flat));
     }
 
     /** The number of text tokens. */

@@ -128,7 +128,7 @@ public final class WanRelease {
     }
 
     /** The configuration of an original release, under its own keys. */
-    private static VideoTransformerConfig original(ModelFiles files, String path) {
+    static VideoTransformerConfig original(ModelFiles files, String path) {
         String name = files.description() + "/" + path;
         JsonNode json = StrictJson.read(name, files.bytes(path), 0);
         int dim = whole(name, json, "dim", Optional.empty());

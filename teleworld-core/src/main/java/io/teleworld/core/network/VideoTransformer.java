@@ -26,6 +26,9 @@ public final class VideoTransformer {
     /** The group of the frame caches of {@link #cachedGraph}. */
     public static final String CACHE_GROUP = "self_attention";
 
+    private static final String TEXT_KEY = "text_key";
+    private static final String TEXT_VALUE = "text_value";
+
     /** What one timestep holds for in {@link #plainGraph}. */
     public enum TimestepPer {
         /** Input {@code timestep} is [batch]. */
@@ -39,7 +42,11 @@ public final class VideoTransformer {
     private enum Form {
         PLAIN,
         MASKED,
-        CACHED
+        CACHED,
+        /** As CACHED, with the text's keys and values of each block given. */
+        PROMPTED,
+        /** Nothing but these keys and values. */
+        PROMPT
     }
 
     private final VideoTransformerConfig config;
@@ -70,7 +77,8 @@ public final class VideoTransformer {
         this.perFrame = Dim.of(config.tokensPerFrame(latentHeight, latentWidth));
         this.h = latentHeight / config.patchSize().get(1);
         this.w = latentWidth / config.patchSize().get(2);
-        this.batch = form == Form.CACHED ? Dim.of(1) : Dim.symbol("batch");
+        boolean session = form == Form.CACHED || form == Form.PROMPTED || form == Form.PROMPT;
+        this.batch = session ? Dim.of(1) : Dim.symbol("batch");
         this.frames = Dim.symbol("frames");
         this.tokens = frames.times(perFrame);
         Dim one = Dim.of(1);
@@ -95,6 +103,26 @@ public final class VideoTransformer {
         return new VideoTransformer(
                         config, latentHeight, latentWidth, Form.CACHED, TimestepPer.FRAME, cacheCapacityFrames)
                 .build(Form.CACHED);
+    }
+
+    /**
+     * As {@link #cachedGraph} for many runs with one prompt: in place of {@code text} it takes what
+     * {@link #promptGraph} gives, so that nothing is computed from the text again at each step.
+     */
+    public static Graph promptedGraph(
+            VideoTransformerConfig config, int latentHeight, int latentWidth, int cacheCapacityFrames) {
+        return new VideoTransformer(
+                        config, latentHeight, latentWidth, Form.PROMPTED, TimestepPer.FRAME, cacheCapacityFrames)
+                .build(Form.PROMPTED);
+    }
+
+    /**
+     * What each block's cross-attention sees of a prompt. Input {@code text} F32 [1,textLen,textDim]; outputs
+     * {@code blocks.N.text_key} and {@code blocks.N.text_value} [1,textLen,d], the inputs of {@link #promptedGraph}.
+     */
+    public static Graph promptGraph(VideoTransformerConfig config) {
+        List<Integer> p = config.patchSize();
+        return new VideoTransformer(config, p.get(1), p.get(2), Form.PROMPT, TimestepPer.FRAME, 0).promptOnly();
     }
 
     /**
@@ -144,17 +172,14 @@ public final class VideoTransformer {
                 Dim.of((long) w * config.patchSize().get(2)));
         Value timestep = b.input("timestep", DType.F32, groups.is(1) ? Shape.of(batch) : Shape.of(batch, groups));
         Value positions = b.input("positions", DType.F32, frames);
-        Value text = b.input("text", DType.F32, batch, Dim.of(config.textLen()), Dim.of(config.textDim()));
+        Value text = form == Form.PROMPTED ? null : textInput();
         Value mask = form == Form.MASKED ? tokenMask(b.input("visibility", DType.BOOL, frames, frames)) : null;
 
         Value x = patchEmbedding(latents);
         Value temb = timeEmbedding(timestep);
         Value modulation = b.reshape(
                 linear(b.silu(temb), "condition_embedder.time_proj", 6L * d), batch, groups, Dim.of(6), Dim.of(d));
-        Value textContext = linear(
-                b.geluTanh(linear(text, "condition_embedder.text_embedder.linear_1", d)),
-                "condition_embedder.text_embedder.linear_2",
-                d);
+        Value textContext = text == null ? null : textContext(text);
         Value imageContext = imageContext();
         Integer cameraWidth = config.camEncoderIn();
         Value camera = cameraWidth == null ? null : b.input("camera", DType.F32, batch, frames, Dim.of(cameraWidth));
@@ -168,7 +193,38 @@ public final class VideoTransformer {
         return b.build();
     }
 
+    private Graph promptOnly() {
+        Value context = textContext(textInput());
+        for (int i = 0; i < config.numLayers(); i++) {
+            String block = "blocks." + i + ".";
+            b.push("blocks." + i);
+            b.output(block + TEXT_KEY, textKey(context, block + "attn2."));
+            b.output(block + TEXT_VALUE, textValue(context, block + "attn2."));
+            b.pop();
+        }
+        return b.build();
+    }
+
     // ------------------------------------------------------------------------------------------ embeddings
+
+    private Value textInput() {
+        return b.input("text", DType.F32, batch, Dim.of(config.textLen()), Dim.of(config.textDim()));
+    }
+
+    private Value textContext(Value text) {
+        return linear(
+                b.geluTanh(linear(text, "condition_embedder.text_embedder.linear_1", d)),
+                "condition_embedder.text_embedder.linear_2",
+                d);
+    }
+
+    private Value textKey(Value context, String attention) {
+        return normed(linear(context, attention + "to_k", d), attention + "norm_k");
+    }
+
+    private Value textValue(Value context, String attention) {
+        return linear(context, attention + "to_v", d);
+    }
 
     /** [B,Cin,F,h,w] to tokens [B,groups,members,d], ordered by frame, row and column. */
     private Value patchEmbedding(Value latents) {
@@ -261,7 +317,7 @@ public final class VideoTransformer {
             Value x,
             String name,
             Value modulation,
-            Value text,
+            @Nullable Value text,
             @Nullable Value image,
             @Nullable Value camera,
             Value[] rotary,
@@ -282,7 +338,7 @@ public final class VideoTransformer {
 
         y = sequence(x);
         Value normed = config.crossAttnNorm() ? affineNorm(y, name + "norm2", config.eps()) : y;
-        x = grouped(b.add(y, crossAttention(normed, name + "attn2.", text, image)));
+        x = grouped(b.add(y, crossAttention(normed, name, text, image)));
 
         y = sequence(b.modulatedLayerNorm(x, m.get(3), m.get(4), config.eps()));
         y = linear(b.geluTanh(linear(y, name + "ffn.net.0.proj", config.ffnDim())), name + "ffn.net.2", d);
@@ -300,7 +356,7 @@ public final class VideoTransformer {
         Value q = rotated(linear(y, name + "to_q", d), name + "norm_q", rotary);
         Value k = rotated(linear(y, name + "to_k", d), name + "norm_k", rotary);
         Value v = linear(y, name + "to_v", d);
-        if (form == Form.CACHED) {
+        if (form == Form.CACHED || form == Form.PROMPTED) {
             k = withCached(block + "key", k);
             v = withCached(block + "value", v);
         }
@@ -323,17 +379,23 @@ public final class VideoTransformer {
     }
 
     /** Text and image are attended to separately, with one query; the results are added. */
-    private Value crossAttention(Value y, String name, Value text, @Nullable Value image) {
+    private Value crossAttention(Value y, String block, @Nullable Value text, @Nullable Value image) {
+        String name = block + "attn2.";
         int heads = config.numAttentionHeads();
         Value q = normed(linear(y, name + "to_q", d), name + "norm_q");
-        Value k = normed(linear(text, name + "to_k", d), name + "norm_k");
-        Value out = b.attention(q, k, linear(text, name + "to_v", d), null, heads, scale());
+        Value k = text == null ? prompt(block + TEXT_KEY) : textKey(text, name);
+        Value out = b.attention(
+                q, k, text == null ? prompt(block + TEXT_VALUE) : textValue(text, name), null, heads, scale());
         if (image != null) {
             Value ki = normed(linear(image, name + "add_k_proj", d), name + "norm_added_k");
             Value vi = linear(image, name + "add_v_proj", d);
             out = b.add(out, b.attention(q, ki, vi, null, heads, scale()));
         }
         return linear(out, name + "to_out.0", d);
+    }
+
+    private Value prompt(String name) {
+        return b.input(name, DType.F32, batch, Dim.of(config.textLen()), Dim.of(d));
     }
 
     private double scale() {

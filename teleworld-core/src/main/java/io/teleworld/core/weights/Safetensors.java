@@ -126,15 +126,27 @@ public final class Safetensors implements TensorFile {
     }
 
     @Override
+    public HostTensor rows(String name, long first, long count) {
+        Entry e = entry(name);
+        long bytes = TensorFile.rowBytes(this, name, first, count);
+        long[] shape = shape(name);
+        shape[0] = count;
+        return read(name, e, e.begin() + first * bytes, count * bytes, shape);
+    }
+
+    @Override
     public HostTensor tensor(String name) {
         Entry e = entry(name);
+        return read(name, e, e.begin(), e.end() - e.begin(), e.shape());
+    }
+
+    private HostTensor read(String name, Entry e, long begin, long length, long[] shape) {
         try {
-            long offset = dataOffset + e.begin();
-            ByteBuffer bytes = source.read(offset, e.end() - e.begin());
+            ByteBuffer bytes = source.read(dataOffset + begin, length);
             if (bytes.remaining() > 0 && bytes.alignmentOffset(0, e.dtype().byteSize()) != 0) {
                 bytes = ByteBuffer.allocateDirect(bytes.remaining()).put(bytes).flip();
             }
-            return HostTensor.wrap(e.dtype(), bytes, e.shape());
+            return HostTensor.wrap(e.dtype(), bytes, shape);
         } catch (IOException failure) {
             throw new ModelFormatException(file, "tensor " + name + " cannot be read: " + failure, failure);
         }

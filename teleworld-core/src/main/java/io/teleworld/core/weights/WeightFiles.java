@@ -8,6 +8,7 @@ import io.teleworld.runtime.Weights;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
@@ -33,6 +34,16 @@ public final class WeightFiles implements Weights {
         long[] shape();
 
         HostTensor read();
+
+        /** One entry of the first axis as it is stored, if it can be read by itself; otherwise the whole is read. */
+        default HostTensor row(long index) {
+            HostTensor all = read();
+            long[] shape = shape();
+            int bytes = Math.toIntExact(HostTensor.elementCount(shape) / shape[0] * dtype().byteSize());
+            shape[0] = 1;
+            ByteBuffer row = all.hostBuffer().slice(Math.toIntExact(index * bytes), bytes);
+            return HostTensor.wrap(dtype(), row.order(ByteOrder.LITTLE_ENDIAN), shape);
+        }
     }
 
     private record Stored(TensorFile file, String name) implements Entry {
@@ -49,6 +60,11 @@ public final class WeightFiles implements Weights {
         @Override
         public HostTensor read() {
             return file.tensor(name);
+        }
+
+        @Override
+        public HostTensor row(long index) {
+            return file.rows(name, index, 1);
         }
     }
 
@@ -249,6 +265,25 @@ public final class WeightFiles implements Weights {
         Entry e = entry(name);
         DType given = isNarrow(e) || e.dtype() == DType.F64 ? DType.F32 : e.dtype();
         return new TensorType(given, Shape.of(e.shape()));
+    }
+
+    /**
+     * One row of a weight, without reading the others where the file allows it.
+     *
+     * @throws IllegalArgumentException if there is no such weight or row
+     * @throws ModelFormatException if it is stored in a format whose rows cannot be read by themselves
+     */
+    public float[] row(String name, long index) {
+        Entry where = entry(name);
+        long[] shape = where.shape();
+        if (shape.length == 0 || index < 0 || index >= shape[0]) {
+            throw new IllegalArgumentException(name + " is " + Arrays.toString(shape) + "; it has no row " + index);
+        }
+        if (isNarrow(where)) {
+            throw new ModelFormatException(
+                    description, "weight " + name + " is " + where.dtype() + "; allowed are F32, F16, BF16 and F64");
+        }
+        return Conversions.convert(where.row(index), DType.F32).toFloatArray();
     }
 
     /** How these weights differ from those that some graphs want. */
