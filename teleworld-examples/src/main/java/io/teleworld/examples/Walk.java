@@ -24,6 +24,7 @@ import java.util.Objects;
 import java.util.concurrent.Callable;
 import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -95,6 +96,10 @@ public final class Walk implements Callable<Integer> {
             description = "Frames on the contact sheet, 1 to 1000; ${DEFAULT-VALUE} by default.")
     int cells = 24;
 
+    @ArgGroup
+    @Nullable
+    PromptArguments prompt;
+
     @Option(names = "--out", paramLabel = "DIR", description = "Where files are put; target/walk by default.")
     Path out = Path.of("target", "walk");
 
@@ -156,7 +161,7 @@ public final class Walk implements Callable<Integer> {
             double length = asked != null ? asked : Math.max(DEFAULT_SECONDS, script.frames() / fps);
             int total = 1 + (int) Math.ceil(length * fps - 1e-9);
             WorldStart start =
-                    planner.configure(WorldStart.image(picture).seed(seed).script(script));
+                    planner.configure(prompted(WorldStart.image(picture).seed(seed).script(script)));
             log.printf(
                     Locale.ROOT,
                     "model %s on %s, %d×%d, loaded in %.1f s%n",
@@ -310,6 +315,11 @@ public final class Walk implements Callable<Integer> {
             // A script is not always a possible file name.
             return null;
         }
+    }
+
+    private WorldStart prompted(WorldStart start) {
+        PromptArguments told = prompt;
+        return told == null ? start : start.prompt(told.prompt());
     }
 
     /** The picture that is used where the user names none. */

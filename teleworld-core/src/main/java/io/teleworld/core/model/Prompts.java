@@ -193,7 +193,7 @@ public final class Prompts {
         }
         throw unreadable(
                 reasons.isEmpty()
-                        ? "no tokenizer is on the class path; add the artifact teleworld-text"
+                        ? "no tokenizer is on the class path (a service io.teleworld.core.text.TokenizerProvider)"
                         : "no tokenizer works here: " + String.join("; ", reasons));
     }
 
