@@ -160,8 +160,8 @@ public final class Walk implements Callable<Integer> {
             double fps = description.framesPerSecond();
             double length = asked != null ? asked : Math.max(DEFAULT_SECONDS, script.frames() / fps);
             int total = 1 + (int) Math.ceil(length * fps - 1e-9);
-            WorldStart start =
-                    planner.configure(prompted(WorldStart.image(picture).seed(seed).script(script)));
+            WorldStart start = planner.configure(
+                    prompted(WorldStart.image(picture).seed(seed).script(script)));
             log.printf(
                     Locale.ROOT,
                     "model %s on %s, %d×%d, loaded in %.1f s%n",

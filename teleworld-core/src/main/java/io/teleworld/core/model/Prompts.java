@@ -2,7 +2,6 @@ package io.teleworld.core.model;
 
 import io.teleworld.Prompt;
 import io.teleworld.core.network.TextEncoderConfig;
-import io.teleworld.core.text.PromptEncoder;
 import io.teleworld.core.text.PromptText;
 import io.teleworld.core.text.Tokenizer;
 import io.teleworld.core.text.TokenizerProvider;

@@ -1,6 +1,5 @@
-package io.teleworld.core.text;
+package io.teleworld.core.model;
 
-import io.teleworld.core.model.MemoryEstimate;
 import io.teleworld.core.network.TextEncoder;
 import io.teleworld.core.network.TextEncoderConfig;
 import io.teleworld.core.weights.WeightFiles;
