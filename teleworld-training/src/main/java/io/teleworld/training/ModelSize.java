@@ -3,7 +3,9 @@ package io.teleworld.training;
 import io.teleworld.core.diffusion.SchedulerConfig;
 import io.teleworld.core.generate.GuidanceConfig;
 import io.teleworld.core.model.TeleWorldConfig;
+import io.teleworld.core.network.ColourCorrection;
 import io.teleworld.core.network.GeometryNetConfig;
+import io.teleworld.core.network.SuperResolutionConfig;
 import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.core.network.VideoAutoencoderConfig.Grouping;
 import io.teleworld.core.network.VideoAutoencoderConfig.Stage;
@@ -89,6 +91,22 @@ enum ModelSize {
                         null,
                         n.textLen(),
                         n.maskChannels());
+        };
+    }
+
+    SuperResolutionConfig superResolution() {
+        return switch (this) {
+            case NANO -> SuperResolutionConfig.nano();
+            case TINY ->
+                new SuperResolutionConfig(
+                        2,
+                        new SuperResolutionConfig.Projection(8, List.of(16, 24), 1, true),
+                        new SuperResolutionConfig.Transformer(
+                                2, 2, 12, null, 8, 48, 1, 16, null, 1e-6, List.of(1, 2, 2), 3, 4, 1),
+                        new SuperResolutionConfig.Decoder(
+                                4, List.of(new Stage(16, 1, 2, 4), new Stage(16, 1, 1, 1)), 16, false, 4, 0),
+                        true,
+                        ColourCorrection.Method.NONE);
         };
     }
 

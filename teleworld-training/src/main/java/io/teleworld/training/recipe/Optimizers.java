@@ -14,6 +14,8 @@ public final class Optimizers {
     public static final double AUTOENCODER_RATE = 1.2e-3;
     /** Peak learning rate of the geometry net. */
     public static final double GEOMETRY_RATE = 1.5e-3;
+    /** Peak learning rate of super-resolution. */
+    public static final double SUPER_RESOLUTION_RATE = 1e-3;
     /** Peak learning rate of the transformer. */
     public static final double TRANSFORMER_RATE = 2e-3;
 
@@ -42,6 +44,24 @@ public final class Optimizers {
         return ParameterGroups.muonAndAdamW(
                 parameters,
                 n -> !n.startsWith("stem") && !n.startsWith("head"),
+                Muon.Options.DEFAULT.withWeightDecay(CONVOLUTION_DECAY),
+                AdamW.Options.DEFAULT,
+                ADAM_FACTOR);
+    }
+
+    /** For super-resolution: all but the first projection, the modulation and the decoder's last layer count as hidden. */
+    public static Optimizer superResolution(Map<String, Tensor> parameters) {
+        int last = parameters.keySet().stream()
+                .filter(n -> n.startsWith("decoder.decoder."))
+                .mapToInt(n -> Integer.parseInt(n.substring(16, n.indexOf('.', 16))))
+                .max()
+                .orElseThrow(() -> new IllegalArgumentException("there is no decoder among " + parameters.keySet()));
+        return ParameterGroups.muonAndAdamW(
+                parameters,
+                n -> !n.startsWith("projection.conv1.")
+                        && !n.startsWith("transformer.condition_embedder.")
+                        && !n.contains("scale_shift")
+                        && !n.startsWith("decoder.decoder." + last + "."),
                 Muon.Options.DEFAULT.withWeightDecay(CONVOLUTION_DECAY),
                 AdamW.Options.DEFAULT,
                 ADAM_FACTOR);
