@@ -8,6 +8,10 @@ interface GoldenKind {
 
     /** All that can be checked, the more special first. */
     List<GoldenKind> ALL = List.of(
+            new SuperResolutionKinds.ProjectionKind(),
+            new SuperResolutionKinds.TransformerKind(),
+            new SuperResolutionKinds.DecoderKind(),
+            new SuperResolutionKinds.ColourKind(),
             new GroupsKind(),
             new MaskedKind(),
             new RolloutKind(),

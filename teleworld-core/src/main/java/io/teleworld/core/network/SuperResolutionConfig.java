@@ -60,7 +60,7 @@ public record SuperResolutionConfig(
      * @param textDim width of text embeddings; null for no cross-attention
      * @param eps of the normalisations
      * @param window frames, rows and columns of tokens in a window; windows of one time are a slab
-     * @param localRange a window sees windows at most ⌊localRange/2⌋ rows and columns away
+     * @param localRange how many windows a window sees along each side, itself in their middle
      * @param keep how many windows a window sees on average: per head and slab of n windows the ⌊n·keep⌋−1 best pairs
      *     are kept
      * @param cachedSlabs earlier slabs whose keys and values are kept

@@ -30,7 +30,7 @@ public final class WindowTransformer {
     private static final float TIMESTEP = 1000;
     private static final float HIDDEN = -1e30f;
     private static final int CANDIDATES = 16;
-    private static final int ROUNDS = 7;
+    private static final int ROUNDS = 6;
 
     /** Which windows the attention computes; what is hidden among them has no weight either way. */
     public enum Attention {
@@ -45,7 +45,8 @@ public final class WindowTransformer {
     private final String prefix;
     private final Dim batch;
     private final boolean stream;
-    private final int slabs;
+    private final Dim slabs;
+    private final int cacheCapacity;
     private final int h;
     private final int w;
     private final int rows;
@@ -63,21 +64,23 @@ public final class WindowTransformer {
             SuperResolutionConfig.Transformer config,
             String prefix,
             Dim batch,
-            int frames,
+            Dim slabs,
+            int cacheCapacity,
             int h,
             int w,
             Attention attention) {
         List<Integer> window = config.window();
-        if (h % window.get(1) != 0 || w % window.get(2) != 0 || frames % window.get(0) != 0) {
-            throw new IllegalArgumentException("tokens are " + frames + "×" + h + "×" + w
-                    + " (frames × height × width); they must be multiples of the window " + window);
+        if (h % window.get(1) != 0 || w % window.get(2) != 0) {
+            throw new IllegalArgumentException("tokens are " + h + "×" + w
+                    + " (height × width); they must be multiples of the window " + window);
         }
         this.b = b;
         this.config = config;
         this.prefix = prefix;
         this.batch = batch;
         this.stream = batch.is(1);
-        this.slabs = frames / window.get(0);
+        this.slabs = slabs;
+        this.cacheCapacity = cacheCapacity;
         this.h = h;
         this.w = w;
         this.rows = h / window.get(1);
@@ -105,29 +108,31 @@ public final class WindowTransformer {
     }
 
     /**
-     * The streaming network. Inputs {@code noise} [1,C,frames,H,W] where it starts from noise, {@code tokens.i}
-     * [1,frames·h·w,width] (added before block i), {@code positions} [frames] (temporal rotary indices) and, with
-     * cross-attention, {@code text} [1,text_tokens,textDim]; output {@code velocity} [1,C,frames,H,W]; the result of the
-     * step is noise − velocity. The slabs of a run see each other and the cached slabs that the run's options name in
-     * group {@link #CACHE_GROUP}.
+     * The streaming network, for runs of any number of slabs. Inputs {@code noise} [1,C,frames,H,W] where it starts from
+     * noise, {@code tokens.i} [1,frames·h·w,width] (added before block i), {@code positions} [frames] (temporal rotary
+     * indices) and, with cross-attention, {@code text} [1,text_tokens,textDim]; output {@code velocity} [1,C,frames,H,W].
+     * The result of the step is noise − velocity. The slabs of a run see each other and the cached slabs that the run's
+     * options name in group {@link #CACHE_GROUP}.
      *
-     * @param frames latent frames of a run
      * @param height rows of a latent
      * @param width columns of a latent
      * @param added how many inputs {@code tokens.i} there are
+     * @param cacheCapacitySlabs the most slabs that are cached at a time
      */
     public static Graph graph(
             SuperResolutionConfig.Transformer config,
-            int frames,
             int height,
             int width,
             int added,
+            int cacheCapacitySlabs,
             Attention attention) {
         GraphBuilder b = new GraphBuilder("window_transformer");
         int p = config.patch();
+        Dim slabs = Dim.symbol("slabs");
+        Dim frames = slabs.times(config.window().get(0));
         WindowTransformer net = new WindowTransformer(
-                b, config, "", Dim.of(1), frames, height / p, width / p, attention);
-        Dim tokens = Dim.of((long) frames * net.h * net.w);
+                b, config, "", Dim.of(1), slabs, cacheCapacitySlabs, height / p, width / p, attention);
+        Dim tokens = frames.times((long) net.h * net.w);
         List<Value> low = new ArrayList<>();
         for (int i = 0; i < added; i++) {
             low.add(b.input("tokens." + i, DType.F32, Dim.of(1), tokens, Dim.of(net.d)));
@@ -135,15 +140,8 @@ public final class WindowTransformer {
         Integer channels = config.noiseChannels();
         Value noise = channels == null
                 ? null
-                : b.input(
-                        "noise",
-                        DType.F32,
-                        Dim.of(1),
-                        Dim.of(channels),
-                        Dim.of(frames),
-                        Dim.of(height),
-                        Dim.of(width));
-        Value positions = b.input("positions", DType.F32, Dim.of(frames));
+                : b.input("noise", DType.F32, Dim.of(1), Dim.of(channels), frames, Dim.of(height), Dim.of(width));
+        Value positions = b.input("positions", DType.F32, frames);
         Integer textDim = config.textDim();
         Value text = textDim == null
                 ? null
@@ -153,7 +151,7 @@ public final class WindowTransformer {
     }
 
     /**
-     * The velocity [batch,C,frames,H,W]; {@code low} are tokens [batch,frames·h·w,width]. In a stream batch is 1; in clips
+     * The velocity [batch,C,frames,H,W]; {@code low} are tokens [batch,slabs·n,width]. In a stream batch is 1; in clips
      * each slab sees itself and the slabs that a stream of one slab per run would still hold.
      */
     static Value apply(
@@ -161,31 +159,36 @@ public final class WindowTransformer {
             SuperResolutionConfig.Transformer config,
             String prefix,
             Dim batch,
-            int frames,
+            int slabs,
             int tokenRows,
             int tokenColumns,
             List<Value> low,
             Value positions,
             Attention attention) {
-        return new WindowTransformer(b, config, prefix, batch, frames, tokenRows, tokenColumns, attention)
+        int capacity = config.cachedSlabs() + 1;
+        return new WindowTransformer(
+                        b, config, prefix, batch, Dim.of(slabs), capacity, tokenRows, tokenColumns, attention)
                 .velocity(null, low, positions, null);
     }
 
     /**
      * Which windows see which on a grid: entry q·rows·columns + k tells whether window q sees window k.
      *
-     * @param range windows at most ⌊range/2⌋ rows and columns apart see each other
+     * @param range in rows and in columns a window sees so many, from ⌊range/2⌋ before itself on
      */
     public static boolean[] localMask(int rows, int columns, int range) {
         int n = rows * columns;
         boolean[] mask = new boolean[n * n];
         for (int q = 0; q < n; q++) {
             for (int k = 0; k < n; k++) {
-                mask[q * n + k] = Math.abs(q / columns - k / columns) <= range / 2
-                        && Math.abs(q % columns - k % columns) <= range / 2;
+                mask[q * n + k] = near(k / columns - q / columns, range) && near(k % columns - q % columns, range);
             }
         }
         return mask;
+    }
+
+    private static boolean near(int offset, int range) {
+        return offset >= -(range / 2) && offset < range - range / 2;
     }
 
     /**
@@ -273,7 +276,7 @@ public final class WindowTransformer {
     }
 
     private Dim tokens() {
-        return Dim.of((long) slabs * windows * members);
+        return slabs.times((long) windows * members);
     }
 
     /** [batch,tokens,c] in the order of frames, rows and columns to window order. */
@@ -282,7 +285,7 @@ public final class WindowTransformer {
         Value y = b.reshape(
                 x,
                 batch,
-                Dim.of(slabs),
+                slabs,
                 Dim.of(win.get(0)),
                 Dim.of(rows),
                 Dim.of(win.get(1)),
@@ -298,7 +301,7 @@ public final class WindowTransformer {
         Value y = b.reshape(
                 x,
                 batch,
-                Dim.of(slabs),
+                slabs,
                 Dim.of(rows),
                 Dim.of(columns),
                 Dim.of(win.get(0)),
@@ -306,7 +309,7 @@ public final class WindowTransformer {
                 Dim.of(win.get(2)),
                 x.dim(2));
         y = b.transpose(y, 0, 1, 4, 2, 5, 3, 6, 7);
-        return b.reshape(y, batch, Dim.of((long) slabs * win.get(0)), Dim.of(h), Dim.of(w), x.dim(2));
+        return b.reshape(y, batch, slabs.times(win.get(0)), Dim.of(h), Dim.of(w), x.dim(2));
     }
 
     /** Of the one timestep: [1,1,d]. */
@@ -331,26 +334,25 @@ public final class WindowTransformer {
         int ns = spatial / 2;
         float[] ft = frequencies(temporal);
         float[] fs = frequencies(spatial);
-        List<Integer> win = config.window();
         int perSlab = windows * members;
-        float[] grid = new float[slabs * perSlab * 2 * ns];
-        long[] frameOf = new long[slabs * perSlab];
-        long[] index = partition(win, h, w);
-        for (int s = 0; s < slabs; s++) {
-            for (int i = 0; i < perSlab; i++) {
-                int token = (int) index[i];
-                frameOf[s * perSlab + i] = (long) s * win.get(0) + token / (h * w);
-                for (int k = 0; k < ns; k++) {
-                    int at = (s * perSlab + i) * 2 * ns + k;
-                    grid[at] = token / w % h * fs[k];
-                    grid[at + ns] = token % w * fs[k];
-                }
+        float[] grid = new float[perSlab * 2 * ns];
+        long[] frameOf = new long[perSlab];
+        long[] index = partition(config.window(), h, w);
+        for (int i = 0; i < perSlab; i++) {
+            int token = (int) index[i];
+            frameOf[i] = token / (h * w);
+            for (int k = 0; k < ns; k++) {
+                int at = i * 2 * ns + k;
+                grid[at] = token / w % h * fs[k];
+                grid[at + ns] = token % w * fs[k];
             }
         }
-        long n = (long) slabs * perSlab;
-        Value frame = b.gather(positions, b.constant(frameOf, n), 0);
-        Value time = b.mul(b.reshape(frame, Shape.of(1, n, 1)), b.constant(ft, nt));
-        Value angle = b.concat(-1, time, b.constant(grid, 1, n, 2L * ns));
+        Dim n = Dim.of(perSlab);
+        Value bySlab = b.reshape(positions, slabs, Dim.of(config.window().get(0)));
+        Value frame = b.gather(bySlab, b.constant(frameOf, perSlab), 1);
+        Value time = b.mul(b.reshape(frame, slabs, n, Dim.of(1)), b.constant(ft, nt));
+        Value space = b.expand(b.constant(grid, 1, perSlab, 2L * ns), Shape.of(slabs, n, Dim.of(2L * ns)));
+        Value angle = b.reshape(b.concat(-1, time, space), Dim.of(1), tokens(), Dim.of(nt + 2L * ns));
         return new Value[] {b.cos(angle), b.sin(angle)};
     }
 
@@ -411,43 +413,43 @@ public final class WindowTransformer {
         Value q = rotated(linear(y, name + "to_q", d), name + "norm_q", rotary);
         Value k = rotated(linear(y, name + "to_k", d), name + "norm_k", rotary);
         Value v = linear(y, name + "to_v", d);
-        long perSlab = (long) windows * members;
-        Shape bySlab = Shape.of(batch, Dim.of(slabs), Dim.of(perSlab), Dim.of(d));
-        q = b.reshape(q, bySlab);
+        Dim perSlab = Dim.of((long) windows * members);
+        Shape bySlab = Shape.of(batch, slabs, perSlab, Dim.of(d));
         k = b.reshape(k, bySlab);
         v = b.reshape(v, bySlab);
+        Value joined;
         if (stream) {
+            // All slabs of a run see the same, so they can take the batch's place.
             k = withCached(prefix + block + "key", k);
             v = withCached(prefix + block + "value", v);
+            joined = attended(b.reshape(q, slabs, perSlab, Dim.of(d)), k, v);
+        } else {
+            List<Value> out = new ArrayList<>();
+            Value all = b.reshape(q, bySlab);
+            for (int s = 0; s < slabs.known(); s++) {
+                int from = Math.max(0, s - config.cachedSlabs());
+                Value own = b.reshape(b.slice(all, 1, s, s + 1), batch, perSlab, Dim.of(d));
+                out.add(attended(own, b.slice(k, 1, from, s + 1), b.slice(v, 1, from, s + 1)));
+            }
+            joined = b.concat(1, out);
         }
-        List<Value> out = new ArrayList<>();
-        for (int s = 0; s < slabs; s++) {
-            b.push("slab." + s);
-            Value own = slabs == 1 ? q : b.slice(q, 1, s, s + 1);
-            int from = Math.max(0, s - config.cachedSlabs());
-            boolean whole = stream || (from == 0 && s == slabs - 1);
-            Value keys = whole ? k : b.slice(k, 1, from, s + 1);
-            Value values = whole ? v : b.slice(v, 1, from, s + 1);
-            out.add(attended(own, keys, values));
-            b.pop();
-        }
-        Value joined = slabs == 1 ? out.get(0) : b.concat(1, out);
-        return linear(joined, name + "to_out.0", d);
+        return linear(b.reshape(joined, batch, tokens(), Dim.of(d)), name + "to_out.0", d);
     }
 
     /** The visible cached slabs and behind them the run's own, which are offered to the cache. */
     private Value withCached(String cache, Value own) {
         long perSlab = (long) windows * members;
         State.FrameCache state = new State.FrameCache(
-                cache, CACHE_GROUP, DType.F32, Shape.of(perSlab, d), Math.max(1, config.cachedSlabs() + slabs));
+                cache, CACHE_GROUP, DType.F32, Shape.of(perSlab, d), cacheCapacity);
         Dim visible = Dim.symbol(state.visibleSymbol());
         Value earlier = b.reshape(b.readState(state), Dim.of(1), visible, Dim.of(perSlab), Dim.of(d));
-        b.writeState(state, b.reshape(own, Shape.of(slabs, perSlab, d)));
+        b.writeState(state, b.reshape(own, slabs, Dim.of(perSlab), Dim.of(d)));
         return b.concat(1, earlier, own);
     }
 
-    /** One slab of queries [batch,1,n,d] on keys and values [batch,slabs,n,d]; result [batch,n,d]. */
+    /** Queries [m,n,d], each m one slab, on keys and values [m or 1,slabs,n,d]; result [m,n,d]. */
     private Value attended(Value q, Value k, Value v) {
+        Dim m = q.dim(0);
         Dim seen = k.dim(1);
         Dim nw = Dim.of(windows);
         Dim mem = Dim.of(members);
@@ -456,23 +458,23 @@ public final class WindowTransformer {
         Dim one = Dim.of(1);
         Dim pairs = seen.times(reach);
         Dim length = pairs.times(members);
-        Value queries = b.transpose(b.reshape(q, batch, nw, mem, hd, width), 0, 1, 3, 2, 4);
+        Value queries = b.transpose(b.reshape(q, m, nw, mem, hd, width), 0, 1, 3, 2, 4);
         Value kept = kept(queries, k);
         Value keys = gathered(k, mem);
         Value values = gathered(v, mem);
         Value bias = b.where(kept, b.scalar(0), b.scalar(HIDDEN));
-        bias = b.expand(b.reshape(bias, batch, nw, hd, pairs, one), Shape.of(batch, nw, hd, pairs, mem));
+        bias = b.expand(b.reshape(bias, m, nw, hd, pairs, one), Shape.of(m, nw, hd, pairs, mem));
         Value scores = b.matMul(b.mul(queries, b.scalar(scale())), b.transpose(keys, 0, 1, 2, 4, 3));
-        scores = b.add(scores, b.reshape(bias, batch, nw, hd, one, length));
+        scores = b.add(scores, b.reshape(bias, m, nw, hd, one, length));
         Value out = b.matMul(b.softmax(scores, -1), values);
         // A window that keeps nothing attends to nothing.
         Value any = b.clip(b.reduceSum(b.cast(kept, DType.F32), true, -1), 0, 1);
-        out = b.mul(out, b.reshape(any, batch, nw, hd, one, one));
-        return b.reshape(b.transpose(out, 0, 1, 3, 2, 4), batch, nw.times(members), Dim.of(d));
+        out = b.mul(out, b.reshape(any, m, nw, hd, one, one));
+        return b.reshape(b.transpose(out, 0, 1, 3, 2, 4), m, nw.times(members), Dim.of(d));
     }
 
     /**
-     * What each window may see, per head: x [batch,slabs,windows·m,d] to [batch,windows,heads,reach·slabs·m,D]. Heads are
+     * What each window may see, per head: x [n,slabs,windows·m,d] to [n,windows,heads,reach·slabs·m,D]. Heads are
      * looked up with the windows, so that everything is copied once and in long runs.
      */
     private Value gathered(Value x, Dim m) {
@@ -480,8 +482,8 @@ public final class WindowTransformer {
         Dim nw = Dim.of(windows);
         Dim hd = Dim.of(heads);
         Dim width = Dim.of(config.headDim());
-        Value y = b.transpose(b.reshape(x, batch, seen, nw, m, hd, width), 0, 2, 4, 1, 3, 5);
-        y = b.reshape(y, batch, nw.times(hd), seen.times(m).times(width));
+        Value y = b.transpose(b.reshape(x, x.dim(0), seen, nw, m, hd, width), 0, 2, 4, 1, 3, 5);
+        y = b.reshape(y, x.dim(0), nw.times(hd), seen.times(m).times(width));
         long[] index = new long[windows * heads * reach];
         int at = 0;
         for (int i = 0; i < windows; i++) {
@@ -492,12 +494,13 @@ public final class WindowTransformer {
             }
         }
         y = b.gather(y, b.constant(index, index.length), 1);
-        return b.reshape(y, batch, nw, hd, seen.times(m).times(reach), width);
+        return b.reshape(y, x.dim(0), nw, hd, seen.times(m).times(reach), width);
     }
 
-    /** Which neighbours each window keeps: BOOL [batch,windows,heads,reach·slabs]. */
+    /** Which neighbours each window keeps: BOOL [m,windows,heads,reach·slabs]. */
     private Value kept(Value queries, Value k) {
         b.push("draft");
+        Dim m = queries.dim(0);
         Dim seen = k.dim(1);
         Dim nw = Dim.of(windows);
         Dim nb = Dim.of(reach);
@@ -505,25 +508,25 @@ public final class WindowTransformer {
         Dim one = Dim.of(1);
         Dim pairs = seen.times(reach);
         Value q = b.reduceMean(queries, true, 3);
-        Value means = b.reduceMean(b.reshape(k, batch, seen, nw, Dim.of(members), Dim.of(d)), false, 3);
+        Value means = b.reduceMean(b.reshape(k, k.dim(0), seen, nw, Dim.of(members), Dim.of(d)), false, 3);
         means = gathered(means, one);
         Value score = b.matMul(b.mul(q, b.scalar(scale())), b.transpose(means, 0, 1, 2, 4, 3));
         score = b.add(
-                b.reshape(score, batch, nw, hd, nb, seen), b.constant(hidden, windows, 1, reach, 1));
-        score = b.softmax(b.reshape(score, batch, nw, hd, pairs), -1);
-        Value flat = b.reshape(b.transpose(score, 0, 2, 1, 3), batch, hd, one, nw.times(pairs));
-        Value threshold = b.reshape(threshold(flat), batch, one, hd, one);
+                b.reshape(score, m, nw, hd, nb, seen), b.constant(hidden, windows, 1, reach, 1));
+        score = b.softmax(b.reshape(score, m, nw, hd, pairs), -1);
+        Value flat = b.reshape(b.transpose(score, 0, 2, 1, 3), m, hd, one, nw.times(pairs));
+        Value threshold = b.reshape(threshold(flat), m, one, hd, one);
         Value kept = greater(score, threshold);
         b.pop();
         return kept;
     }
 
     /**
-     * A number that exactly the kept entries of x [batch,heads,1,n] ⊂ [0,1] lie above: the smallest multiple of 2⁻²⁸ with
-     * at most so many above it, found by cutting the range into sixteen seven times.
+     * A number that exactly the kept entries of x [m,heads,1,n] ⊂ [0,1] lie above: the smallest multiple of 2⁻²⁴ with
+     * at most so many above it, found by cutting the range into sixteen six times. F32 holds all of these multiples.
      */
     private Value threshold(Value x) {
-        Shape per = Shape.of(batch, Dim.of(heads), Dim.of(1), Dim.of(1));
+        Shape per = Shape.of(x.dim(0), Dim.of(heads), Dim.of(1), Dim.of(1));
         Value most = b.scalar(config.pairs(windows) + 0.5);
         float[] steps = new float[CANDIDATES];
         double step = 1;
