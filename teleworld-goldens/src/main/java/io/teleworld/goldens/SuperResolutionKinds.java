@@ -160,8 +160,8 @@ final class SuperResolutionKinds {
                     "calls against whole",
                     GoldenCase.widened(all),
                     GoldenCase.widened(whole),
-                    CaseReport.maxRel(
-                            c.at("tolerance", "fp32_calls_equal_whole", "out.*", "max_rel").asDouble(1e-5)));
+                    CaseReport.maxRel(c.at("tolerance", "fp32_calls_equal_whole", "out.*", "max_rel")
+                            .asDouble(1e-5)));
         }
 
         private static void unshuffled(

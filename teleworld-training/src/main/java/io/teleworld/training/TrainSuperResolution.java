@@ -92,12 +92,13 @@ final class TrainSuperResolution implements Callable<Integer> {
         SuperResolutionConfig config = start.config();
         TeleWorldConfig world = size.world();
         int rows = config.projection().patch() * config.transformer().window().get(1);
-        int columns = config.projection().patch() * config.transformer().window().get(2);
+        int columns =
+                config.projection().patch() * config.transformer().window().get(2);
         if (groups < 1 || groups > 4 || crop < 1 || crop * rows > world.height() || !(decoded >= 0 && decoded <= 1)) {
             throw Cli.badArgument(
                     command,
-                    "--groups is " + groups + ", --crop " + crop + ", --decoded " + decoded + "; allowed are 1 to 4, 1 to "
-                            + world.height() / rows + " and [0, 1]");
+                    "--groups is " + groups + ", --crop " + crop + ", --decoded " + decoded
+                            + "; allowed are 1 to 4, 1 to " + world.height() / rows + " and [0, 1]");
         }
         int cropHeight = crop * rows;
         int cropWidth = Math.min(world.width() / columns, Math.max(1, cropHeight / columns)) * columns;

@@ -45,8 +45,7 @@ public final class ConditionalDecoder {
         GraphBuilder b = new GraphBuilder("conditional_decoder");
         Dim groups = Dim.symbol("groups");
         long p = config.conditionPatch();
-        Value latents =
-                b.input("latents", DType.F32, groups, Dim.of(latentChannels), Dim.of(height), Dim.of(width));
+        Value latents = b.input("latents", DType.F32, groups, Dim.of(latentChannels), Dim.of(height), Dim.of(width));
         Value frames = b.input(
                 "frames",
                 DType.F32,

@@ -74,7 +74,8 @@ public final class LowQualityProjection {
         x = activated(convolved(x, 2, 2), 2);
         Dim n = batch.times(groups);
         Dim cells = x.dim(2).times(x.dim(3));
-        x = b.reshape(b.transpose(x, 0, 2, 3, 1), n, cells, Dim.of(config.hidden().get(1)));
+        x = b.reshape(
+                b.transpose(x, 0, 2, 3, 1), n, cells, Dim.of(config.hidden().get(1)));
         List<Value> out = new ArrayList<>();
         for (int i = 0; i < config.outputs(); i++) {
             String name = prefix + "linear_layers." + i;
@@ -117,11 +118,7 @@ public final class LowQualityProjection {
         Value weight = b.parameter(name + ".weight", out, in, KERNEL, 3, 3);
         Value flat = b.reshape(b.transpose(weight, 0, 2, 1, 3, 4), Shape.of(out, KERNEL * in, 3, 3));
         return b.conv2d(
-                b.pad(joined, Op.PadMode.EDGE, 0, 0, 1, 1, 0, 0, 1, 1),
-                flat,
-                b.parameter(name + ".bias", out),
-                1,
-                0);
+                b.pad(joined, Op.PadMode.EDGE, 0, 0, 1, 1, 0, 0, 1, 1), flat, b.parameter(name + ".bias", out), 1, 0);
     }
 
     /** A clip with the two frames before it in front: [clips,2+steps,C,h,w]. */

@@ -58,8 +58,7 @@ public final class StreamingSuperResolver implements AutoCloseable {
         int size = Math.toIntExact(shape[1] * shape[2] * shape[3] * Float.BYTES);
         int enlarged = size * config.scale() * config.scale();
         ByteBuffer in = frames.hostBuffer();
-        HostTensor out =
-                HostTensor.zeros(DType.F32, count, 3, shape[2] * config.scale(), shape[3] * config.scale());
+        HostTensor out = HostTensor.zeros(DType.F32, count, 3, shape[2] * config.scale(), shape[3] * config.scale());
         ByteBuffer to = out.mutableBuffer();
         int at = 0;
         while (at < count) {

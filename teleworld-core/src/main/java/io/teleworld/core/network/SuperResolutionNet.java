@@ -37,8 +37,7 @@ public final class SuperResolutionNet {
     public static Graph streamGraph(SuperResolutionConfig config, int height, int width, Attention attention) {
         GraphBuilder b = new GraphBuilder("super_resolution");
         require(config, height, width);
-        Value frames = b.input(
-                "frames", DType.F32, Dim.of(GROUP), Dim.of(3), Dim.of(height), Dim.of(width));
+        Value frames = b.input("frames", DType.F32, Dim.of(GROUP), Dim.of(3), Dim.of(height), Dim.of(width));
         Value position = b.input("position", DType.F32, Dim.of(1));
         Value y = enlarged(b, config, frames, Dim.of(1), 1, position, attention);
         b.output("enlarged", b.clip(y, -1, 1));
@@ -106,12 +105,14 @@ public final class SuperResolutionNet {
             throw new IllegalArgumentException("pictures are " + height + "×" + width
                     + " (height × width); they must be multiples of " + h + "×" + w);
         }
-        if (config.transformer().window().get(0) != 1 || config.transformer().noiseChannels() != null
+        if (config.transformer().window().get(0) != 1
+                || config.transformer().noiseChannels() != null
                 || config.transformer().textDim() != null) {
-            throw new IllegalArgumentException("window is " + config.transformer().window() + ", noise_channels "
-                    + config.transformer().noiseChannels() + ", text_dim "
-                    + config.transformer().textDim()
-                    + "; a stream without look-ahead needs windows of one frame, and neither noise nor text");
+            throw new IllegalArgumentException(
+                    "window is " + config.transformer().window() + ", noise_channels "
+                            + config.transformer().noiseChannels() + ", text_dim "
+                            + config.transformer().textDim()
+                            + "; a stream without look-ahead needs windows of one frame, and neither noise nor text");
         }
     }
 
@@ -127,11 +128,11 @@ public final class SuperResolutionNet {
         int rows = (int) (frames.dim(2).known() / p);
         int columns = (int) (frames.dim(3).known() / p);
         int d = config.transformer().width();
-        List<Value> low = LowQualityProjection.apply(
-                        b, "projection.", config.projection(), frames, batch, Dim.of(groups), d)
-                .stream()
-                .map(t -> b.reshape(t, batch, Dim.of((long) groups * rows * columns), Dim.of(d)))
-                .toList();
+        List<Value> low =
+                LowQualityProjection.apply(b, "projection.", config.projection(), frames, batch, Dim.of(groups), d)
+                        .stream()
+                        .map(t -> b.reshape(t, batch, Dim.of((long) groups * rows * columns), Dim.of(d)))
+                        .toList();
         Value velocity = WindowTransformer.apply(
                 b, config.transformer(), "transformer.", batch, groups, rows, columns, low, positions, attention);
         // The step starts from nothing: x0 = 0 − v.
@@ -141,8 +142,7 @@ public final class SuperResolutionNet {
                 velocity.dim(1),
                 velocity.dim(3),
                 velocity.dim(4));
-        Value y = ConditionalDecoder.apply(
-                b, "decoder.", config.decoder(), latents, frames, batch, Dim.of(groups));
+        Value y = ConditionalDecoder.apply(b, "decoder.", config.decoder(), latents, frames, batch, Dim.of(groups));
         if (!config.residual() && config.colour() == ColourCorrection.Method.NONE) {
             return y;
         }
@@ -161,7 +161,8 @@ public final class SuperResolutionNet {
         int phases = scale * scale;
         float[] kernel = new float[3 * phases * TAPS * TAPS];
         for (int phase = 0; phase < phases; phase++) {
-            double[] v = taps((phase / scale + 0.5) / scale - 0.5);
+            int row = phase / scale;
+            double[] v = taps((row + 0.5) / scale - 0.5);
             double[] u = taps((phase % scale + 0.5) / scale - 0.5);
             for (int c = 0; c < 3; c++) {
                 for (int i = 0; i < TAPS; i++) {
@@ -186,8 +187,8 @@ public final class SuperResolutionNet {
     /** A picture alone: input {@code frames} [n,3,H,W], output {@code enlarged}; what super-resolution is compared with. */
     public static Graph bicubicGraph(int scale, int height, int width) {
         GraphBuilder b = new GraphBuilder("bicubic");
-        Value x = b.input("frames", DType.F32, new Shape(List.of(
-                Dim.symbol("n"), Dim.of(3), Dim.of(height), Dim.of(width))));
+        Value x = b.input(
+                "frames", DType.F32, new Shape(List.of(Dim.symbol("n"), Dim.of(3), Dim.of(height), Dim.of(width))));
         b.output("enlarged", b.clip(bicubic(b, x, scale), -1, 1));
         return b.build();
     }

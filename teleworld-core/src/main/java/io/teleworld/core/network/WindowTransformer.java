@@ -71,8 +71,8 @@ public final class WindowTransformer {
             Attention attention) {
         List<Integer> window = config.window();
         if (h % window.get(1) != 0 || w % window.get(2) != 0) {
-            throw new IllegalArgumentException("tokens are " + h + "×" + w
-                    + " (height × width); they must be multiples of the window " + window);
+            throw new IllegalArgumentException(
+                    "tokens are " + h + "×" + w + " (height × width); they must be multiples of the window " + window);
         }
         this.b = b;
         this.config = config;
@@ -242,7 +242,8 @@ public final class WindowTransformer {
             int p = config.patch();
             x = b.conv(
                     noise,
-                    b.parameter(prefix + "patch_embedding.weight", d, noise.dim(1).known(), 1, p, p),
+                    b.parameter(
+                            prefix + "patch_embedding.weight", d, noise.dim(1).known(), 1, p, p),
                     b.parameter(prefix + "patch_embedding.bias", d),
                     List.of(1, p, p),
                     List.of(0, 0, 0, 0, 0, 0),
@@ -251,8 +252,8 @@ public final class WindowTransformer {
             x = partitioned(b.reshape(b.transpose(x, 0, 2, 3, 4, 1), batch, tokens(), Dim.of(d)));
         }
         Value temb = timeEmbedding();
-        Value modulation = b.reshape(
-                linear(b.silu(temb), "condition_embedder.time_proj", 6L * d), Shape.of(1, 1, 6, d));
+        Value modulation =
+                b.reshape(linear(b.silu(temb), "condition_embedder.time_proj", 6L * d), Shape.of(1, 1, 6, d));
         Value context = text == null
                 ? null
                 : linear(
@@ -366,8 +367,7 @@ public final class WindowTransformer {
 
     private Value block(Value x, String name, Value modulation, @Nullable Value text, Value[] rotary) {
         Value table = b.parameter(prefix + name + "scale_shift_table", 1, 6, d);
-        List<Value> m = b.split(
-                b.add(modulation, b.reshape(table, Shape.of(1, 1, 6, d))), 2, 1L, 1L, 1L, 1L, 1L, 1L);
+        List<Value> m = b.split(b.add(modulation, b.reshape(table, Shape.of(1, 1, 6, d))), 2, 1L, 1L, 1L, 1L, 1L, 1L);
         Value y = sequence(b.modulatedLayerNorm(grouped(x), m.get(0), m.get(1), config.eps()));
         x = sequence(b.gatedResidual(grouped(x), grouped(selfAttention(y, name, rotary)), m.get(2)));
         if (text != null) {
@@ -439,8 +439,8 @@ public final class WindowTransformer {
     /** The visible cached slabs and behind them the run's own, which are offered to the cache. */
     private Value withCached(String cache, Value own) {
         long perSlab = (long) windows * members;
-        State.FrameCache state = new State.FrameCache(
-                cache, CACHE_GROUP, DType.F32, Shape.of(perSlab, d), cacheCapacity);
+        State.FrameCache state =
+                new State.FrameCache(cache, CACHE_GROUP, DType.F32, Shape.of(perSlab, d), cacheCapacity);
         Dim visible = Dim.symbol(state.visibleSymbol());
         Value earlier = b.reshape(b.readState(state), Dim.of(1), visible, Dim.of(perSlab), Dim.of(d));
         b.writeState(state, b.reshape(own, slabs, Dim.of(perSlab), Dim.of(d)));
@@ -511,8 +511,7 @@ public final class WindowTransformer {
         Value means = b.reduceMean(b.reshape(k, k.dim(0), seen, nw, Dim.of(members), Dim.of(d)), false, 3);
         means = gathered(means, one);
         Value score = b.matMul(b.mul(q, b.scalar(scale())), b.transpose(means, 0, 1, 2, 4, 3));
-        score = b.add(
-                b.reshape(score, m, nw, hd, nb, seen), b.constant(hidden, windows, 1, reach, 1));
+        score = b.add(b.reshape(score, m, nw, hd, nb, seen), b.constant(hidden, windows, 1, reach, 1));
         score = b.softmax(b.reshape(score, m, nw, hd, pairs), -1);
         Value flat = b.reshape(b.transpose(score, 0, 2, 1, 3), m, hd, one, nw.times(pairs));
         Value threshold = b.reshape(threshold(flat), m, one, hd, one);

@@ -79,8 +79,10 @@ public final class EnlargementClips implements AutoCloseable {
         byte[] out = new byte[small.length];
         try (PointerScope scope = new PointerScope()) {
             Tensor x = TorchTensors.to(TorchTensors.ofFloats(pixels, 1, frames + 3, 3, h, w), encoder.deviceId());
-            Tensor z = Objects.requireNonNull(encoder.inference(Map.of("frames", x)).get("latents"));
-            Tensor y = Objects.requireNonNull(decoder.inference(Map.of("latents", z)).get("frames"));
+            Tensor z = Objects.requireNonNull(
+                    encoder.inference(Map.of("frames", x)).get("latents"));
+            Tensor y = Objects.requireNonNull(
+                    decoder.inference(Map.of("latents", z)).get("frames"));
             float[] decoded = TorchTensors.toFloats(y);
             for (int t = 0; t < frames; t++) {
                 for (int c = 0; c < 3; c++) {

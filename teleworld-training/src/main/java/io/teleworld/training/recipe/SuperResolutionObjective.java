@@ -149,7 +149,10 @@ public final class SuperResolutionObjective implements Objective, AutoCloseable 
 
     private static Tensor differences(Tensor error, int axis) {
         long n = error.size(axis);
-        return error.narrow(axis, 1, n - 1).sub(error.narrow(axis, 0, n - 1)).abs().mean();
+        return error.narrow(axis, 1, n - 1)
+                .sub(error.narrow(axis, 0, n - 1))
+                .abs()
+                .mean();
     }
 
     private static double psnr(double squaredError) {
@@ -167,8 +170,7 @@ public final class SuperResolutionObjective implements Objective, AutoCloseable 
         sheet.row("truth");
         for (int i = 0; i < Math.min(3, held.size()); i++) {
             int size = 3 * any.height() * any.width() * config.scale() * config.scale();
-            sheet.rgb(Arrays.copyOfRange(
-                    held.get(i).large(), (any.frames() - 1) * size, any.frames() * size));
+            sheet.rgb(Arrays.copyOfRange(held.get(i).large(), (any.frames() - 1) * size, any.frames() * size));
         }
         AutoencoderObjective.write(sheet, folder.resolve("super-resolution-" + step + ".png"));
         return m;
@@ -193,15 +195,13 @@ public final class SuperResolutionObjective implements Objective, AutoCloseable 
             }
             float[] high = new float[n * size * s * s];
             for (int k = 0; k < n; k++) {
-                EnlargementClip.normalised(
-                        c.large(), w * s, h * s, k, 0, 0, h * s, w * s, high, k * size * s * s);
+                EnlargementClip.normalised(c.large(), w * s, h * s, k, 0, 0, h * s, w * s, high, k * size * s * s);
             }
             try (PointerScope scope = new PointerScope()) {
                 Tensor x = TorchTensors.to(TorchTensors.ofFloats(low, n + 3L, 3, h, w), whole.deviceId());
                 Tensor truth = TorchTensors.to(
                         TorchTensors.ofFloats(high, n, 3, (long) h * s, (long) w * s), whole.deviceId());
-                Tensor y = AutoencoderObjective.required(
-                                whole.inference(Map.of("frames", x.unsqueeze(0))), "enlarged")
+                Tensor y = AutoencoderObjective.required(whole.inference(Map.of("frames", x.unsqueeze(0))), "enlarged")
                         .squeeze(0)
                         .narrow(0, 3, n)
                         .clamp(new ScalarOptional(new Scalar(-1)), new ScalarOptional(new Scalar(1)));
