@@ -10,6 +10,19 @@ import io.teleworld.geometry.Intrinsics;
  * @param framesPerSecond of the video
  * @param runtime the runtime that it was opened with
  * @param parameters weights in all networks together
+ * @param scale how many times larger than {@code intrinsics} says the pictures of a session are along each side, unless
+ *     {@link WorldStart#superResolution(boolean)} switches that off
  */
 public record ModelDescription(
-        String name, Intrinsics intrinsics, double framesPerSecond, String runtime, long parameters) {}
+        String name, Intrinsics intrinsics, double framesPerSecond, String runtime, long parameters, int scale) {
+
+    /** Width in pixels of the pictures that a session puts out. */
+    public int outputWidth() {
+        return intrinsics.width() * scale;
+    }
+
+    /** Height in pixels of the pictures that a session puts out. */
+    public int outputHeight() {
+        return intrinsics.height() * scale;
+    }
+}

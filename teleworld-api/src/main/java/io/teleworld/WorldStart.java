@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * How a world begins. Immutable: every setter returns a changed copy.
  *
  * <p>A component that is not set is the model's own: the macro-micro planner, the geometry network, the rendered
- * memory, the video transformer, the streaming autoencoder, and no super-resolution.
+ * memory, the video transformer, the streaming autoencoder, and its super-resolution, if it has one.
  */
 public final class WorldStart {
 
@@ -22,6 +22,7 @@ public final class WorldStart {
     private final @Nullable Guidance guidance;
     private final @Nullable StreamDecoder streamDecoder;
     private final @Nullable SuperResolver superResolver;
+    private final boolean superResolution;
     private final boolean memory;
     private final boolean idleDrift;
     private final ChainingPolicy chaining;
@@ -42,6 +43,7 @@ public final class WorldStart {
         this.guidance = b.guidance;
         this.streamDecoder = b.streamDecoder;
         this.superResolver = b.superResolver;
+        this.superResolution = b.superResolution;
         this.memory = b.memory;
         this.idleDrift = b.idleDrift;
         this.chaining = b.chaining;
@@ -109,7 +111,17 @@ public final class WorldStart {
         return new WorldStart(b);
     }
 
-    /** Super-resolution of the frames that are put out. */
+    /**
+     * Whether frames are put out enlarged by the model's own super-resolution, if it has one; true by default. The memory
+     * and what is generated do not depend on it.
+     */
+    public WorldStart superResolution(boolean value) {
+        Builder b = new Builder(this);
+        b.superResolution = value;
+        return new WorldStart(b);
+    }
+
+    /** Another super-resolution of the frames that are put out. */
     public WorldStart superResolver(SuperResolver value) {
         Builder b = new Builder(this);
         b.superResolver = Objects.requireNonNull(value, "super-resolver");
@@ -245,7 +257,12 @@ public final class WorldStart {
         return Optional.ofNullable(streamDecoder);
     }
 
-    /** The super-resolution, if there is any. */
+    /** Whether the model's own super-resolution is used. */
+    public boolean superResolution() {
+        return superResolution;
+    }
+
+    /** The super-resolution, if another than the model's own is set. */
     public Optional<SuperResolver> superResolver() {
         return Optional.ofNullable(superResolver);
     }
@@ -305,6 +322,7 @@ public final class WorldStart {
         private @Nullable Guidance guidance;
         private @Nullable StreamDecoder streamDecoder;
         private @Nullable SuperResolver superResolver;
+        private boolean superResolution = true;
         private boolean memory = true;
         private boolean idleDrift = true;
         private ChainingPolicy chaining = ChainingPolicy.MAX_THROUGHPUT;
@@ -327,6 +345,7 @@ public final class WorldStart {
             guidance = s.guidance;
             streamDecoder = s.streamDecoder;
             superResolver = s.superResolver;
+            superResolution = s.superResolution;
             memory = s.memory;
             idleDrift = s.idleDrift;
             chaining = s.chaining;

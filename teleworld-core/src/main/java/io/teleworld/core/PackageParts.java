@@ -3,7 +3,9 @@ package io.teleworld.core;
 import io.teleworld.ChainingPolicy;
 import io.teleworld.ModelDescription;
 import io.teleworld.ModelOptions;
+import io.teleworld.SuperResolver;
 import io.teleworld.WorldStart;
+import io.teleworld.core.decode.FrameEnlarger;
 import io.teleworld.core.decode.VideoCodec;
 import io.teleworld.core.generate.DiffusionGenerator;
 import io.teleworld.core.generate.SegmentLayout;
@@ -14,6 +16,7 @@ import io.teleworld.core.model.ModelFiles;
 import io.teleworld.core.model.ModelPackage;
 import io.teleworld.core.model.Prompts;
 import io.teleworld.core.model.TeleWorldConfig;
+import io.teleworld.core.network.SuperResolutionConfig;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.core.reconstruct.GeometryReconstructor;
@@ -27,6 +30,7 @@ import io.teleworld.runtime.Weights;
 import java.util.Collections;
 import java.util.List;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 
 /** A model package of the SDK: transformer, autoencoder, geometry network and {@code teleworld.json}. */
 record PackageParts(ModelPackage files, Prompts prompts) implements WorldParts {
@@ -83,12 +87,15 @@ record PackageParts(ModelPackage files, Prompts prompts) implements WorldParts {
                 .mapToLong(g -> 2L * Collections.frequency(groups, g))
                 .max()
                 .orElse(1);
-        return WorldParts.estimate(transformerGraph(), options, packaged.transformer(), frames)
+        MemoryEstimate networks = WorldParts.estimate(transformerGraph(), options, packaged.transformer(), frames)
                 .and(WorldParts.estimate(
                         VideoTransformer.promptGraph(files.transformer()), options, packaged.transformer(), 1))
                 .and(WorldParts.estimate(files.encoderGraph(), options, packaged.vae(), 1))
                 .and(WorldParts.estimate(files.decoderGraph(), options, packaged.vae(), 1))
                 .and(WorldParts.estimate(files.geometryGraph(), options, packaged.geometry(), 1));
+        return files.superResolution().isEmpty()
+                ? networks
+                : networks.and(WorldParts.estimate(files.superResolutionGraph(), options, packaged.vae(), 1));
     }
 
     @Override
@@ -126,6 +133,7 @@ record PackageParts(ModelPackage files, Prompts prompts) implements WorldParts {
                 () -> new GeometryReconstructor(geometry, scope),
                 codec,
                 codec,
+                superResolver(runtime, scope, options),
                 world.intrinsics(),
                 world.frameRate(),
                 world.controls(),
@@ -135,9 +143,32 @@ record PackageParts(ModelPackage files, Prompts prompts) implements WorldParts {
                 nativeBytes);
         return new Loaded(
                 new ModelDescription(
-                        world.name(), world.intrinsics(), world.frameRate(), runtime.name(), files.parameters()),
+                        world.name(),
+                        world.intrinsics(),
+                        world.frameRate(),
+                        runtime.name(),
+                        files.parameters(),
+                        files.superResolution().map(SuperResolutionConfig::scale).orElse(1)),
                 factory,
                 generator);
+    }
+
+    /** Super-resolution has the autoencoder's arithmetic: both end in pictures. */
+    private Supplier<SuperResolver> superResolver(TensorRuntime runtime, Scope scope, ModelOptions options) {
+        if (files.superResolution().isEmpty()) {
+            return SuperResolver::identity;
+        }
+        TeleWorldConfig world = files.world();
+        Program program = WorldParts.compile(
+                files.superResolutionGraph(),
+                files.superResolutionWeights(),
+                runtime,
+                scope,
+                options,
+                world.precision().vae());
+        FrameEnlarger enlarger =
+                new FrameEnlarger(files.superResolution().get(), program, world.width(), world.height(), scope);
+        return enlarger::open;
     }
 
     @Override

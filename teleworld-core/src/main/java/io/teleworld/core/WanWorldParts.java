@@ -5,6 +5,7 @@ import io.teleworld.Guidance;
 import io.teleworld.Keyframe;
 import io.teleworld.ModelDescription;
 import io.teleworld.ModelOptions;
+import io.teleworld.SuperResolver;
 import io.teleworld.WorldStart;
 import io.teleworld.core.decode.WanCodec;
 import io.teleworld.core.generate.DiffusionGenerator;
@@ -160,6 +161,7 @@ record WanWorldParts(WanSessionPackage model, Prompts prompts) implements WorldP
                 () -> WanWorldParts::unknown,
                 codec,
                 codec,
+                SuperResolver::identity,
                 settings.intrinsics(),
                 settings.frameRate(),
                 settings.controls(),
@@ -174,7 +176,8 @@ record WanWorldParts(WanSessionPackage model, Prompts prompts) implements WorldP
                         settings.frameRate(),
                         runtime.name(),
                         model.transformerWeights().parameters()
-                                + model.vaeWeights().parameters()),
+                                + model.vaeWeights().parameters(),
+                        1),
                 factory,
                 generator);
     }

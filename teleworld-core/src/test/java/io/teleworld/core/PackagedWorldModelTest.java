@@ -93,6 +93,48 @@ class PackagedWorldModelTest {
     }
 
     @Test
+    void superResolutionEnlargesWhatIsShownAndChangesNothingElse() throws IOException {
+        Path large = TinyModel.writeWithSuperResolution(folder.resolve("large"));
+        WorldStart start = WorldStart.image(picture()).seed(7).script(SCRIPT);
+        List<RgbImage> without;
+        long points;
+        try (WorldModel model = open();
+                WorldSession session = model.start(start)) {
+            assertThat(model.description().scale()).isEqualTo(1);
+            without = read(session, 13);
+            points = session.memory().pointCount();
+        }
+        try (WorldModel model = WorldModel.open(ModelSource.directory(large), REFERENCE)) {
+            assertThat(model.description().outputWidth()).isEqualTo(64);
+            assertThat(model.description().outputHeight()).isEqualTo(32);
+            List<RgbImage> first;
+            try (WorldSession session = model.start(start)) {
+                first = read(session, 13);
+                assertThat(first).allMatch(f -> f.width() == 64 && f.height() == 32);
+                assertThat(session.memory().pointCount()).isEqualTo(points);
+                assertThat(session.statistics().stages().get("UPSCALE")).isNotNull();
+            }
+            // The stream that the first session gave back begins anew.
+            try (WorldSession session = model.start(start)) {
+                assertThat(read(session, 13)).isEqualTo(first);
+            }
+            try (WorldSession session = model.start(start.superResolution(false))) {
+                assertThat(read(session, 13)).isEqualTo(without);
+            }
+        }
+    }
+
+    @Test
+    void superResolutionThatDoesNotFitThePicturesIsRefused() throws IOException {
+        Path large = TinyModel.writeWithSuperResolution(folder.resolve("misfit"));
+        Path config = large.resolve("super_resolution/config.json");
+        Files.writeString(config, Files.readString(config).replace("\"num_layers\" : 2", "\"num_layers\" : 3"));
+        assertThatThrownBy(() -> WorldModel.open(ModelSource.directory(large), REFERENCE))
+                .isInstanceOf(ModelFormatException.class)
+                .hasMessageContaining("super_resolution");
+    }
+
+    @Test
     void aModelThatDoesNotFitIsRefusedWithBothNumbers() {
         assertThatThrownBy(() -> PackagedWorldModel.open(ModelSource.directory(folder), REFERENCE, 1 << 10))
                 .isInstanceOf(TeleWorldException.class)

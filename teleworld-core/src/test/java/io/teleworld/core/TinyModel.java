@@ -6,14 +6,18 @@ import io.teleworld.core.generate.GuidanceConfig;
 import io.teleworld.core.model.ModelPackageWriter;
 import io.teleworld.core.model.ModelPackageWriter.Storage;
 import io.teleworld.core.model.TeleWorldConfig;
+import io.teleworld.core.network.ColourCorrection;
 import io.teleworld.core.network.GeometryNet;
 import io.teleworld.core.network.GeometryNetConfig;
+import io.teleworld.core.network.SuperResolutionConfig;
+import io.teleworld.core.network.SuperResolutionNet;
 import io.teleworld.core.network.VideoAutoencoder;
 import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.core.network.VideoAutoencoderConfig.Grouping;
 import io.teleworld.core.network.VideoAutoencoderConfig.Stage;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.core.network.WindowTransformer;
 import io.teleworld.graph.Graph;
 import io.teleworld.tensor.HostTensor;
 import java.io.IOException;
@@ -60,6 +64,14 @@ public final class TinyModel {
             List.of());
 
     public static final GeometryNetConfig GEOMETRY = new GeometryNetConfig(5, 2, List.of(4, 4), List.of(0, 0), 8);
+
+    public static final SuperResolutionConfig SUPER_RESOLUTION = new SuperResolutionConfig(
+            2,
+            new SuperResolutionConfig.Projection(4, List.of(4, 6), 1, true),
+            new SuperResolutionConfig.Transformer(2, 2, 6, null, 3, 12, 2, 8, null, 1e-6, List.of(1, 2, 2), 3, 3, 2),
+            new SuperResolutionConfig.Decoder(2, List.of(new Stage(5, 1, 2, 4), new Stage(4, 1, 1, 1)), 4, false, 2, 0),
+            true,
+            ColourCorrection.Method.NONE);
 
     public static final TeleWorldConfig WORLD = new TeleWorldConfig(
             "tiny",
@@ -113,13 +125,28 @@ public final class TinyModel {
         return randomWeights(3, GeometryNet.graph(GEOMETRY, 16, 32));
     }
 
+    public static Map<String, HostTensor> superResolutionWeights() {
+        return randomWeights(
+                4, SuperResolutionNet.streamGraph(SUPER_RESOLUTION, 16, 32, WindowTransformer.Attention.NEIGHBOURS));
+    }
+
+    /** As {@link #write}, with super-resolution. */
+    public static Path writeWithSuperResolution(Path folder) throws IOException {
+        writer(folder).superResolution(SUPER_RESOLUTION, superResolutionWeights(), Storage.F32);
+        return folder;
+    }
+
     public static Path write(Path folder) throws IOException {
-        new ModelPackageWriter(folder, Map.of())
+        writer(folder);
+        return folder;
+    }
+
+    private static ModelPackageWriter writer(Path folder) throws IOException {
+        return new ModelPackageWriter(folder, Map.of())
                 .world(WORLD)
                 .scheduler(STEPS)
                 .transformer(TRANSFORMER, transformerWeights(), Storage.F32)
                 .vae(VAE, vaeWeights(), Storage.F32)
                 .geometry(GEOMETRY, geometryWeights(), Storage.F32);
-        return folder;
     }
 }

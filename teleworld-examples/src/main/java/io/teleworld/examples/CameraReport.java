@@ -96,7 +96,10 @@ final class CameraReport extends CaseEvaluation {
             @Override
             public Case run(Job job) {
                 HeldOutCase one = HeldOutCase.named(maps, job.name(), frames, TrajectoryKind.RANDOM, output, seed);
-                WorldStart start = WorldStart.image(one.start()).seed(seed).cameraPath(one.path());
+                WorldStart start = WorldStart.image(one.start())
+                        .superResolution(false)
+                        .seed(seed)
+                        .cameraPath(one.path());
                 Map<String, Map<String, Object>> arms = new LinkedHashMap<>();
                 arms.put(ON, errors(one, pictures(own, start, frames), camera));
                 arms.put(OFF, errors(one, pictures(own, start.guidance(Guidance.off()), frames), camera));

@@ -196,7 +196,8 @@ abstract class CaseEvaluation extends Evaluation {
     static Intrinsics outputCamera(WorldModel model) {
         Intrinsics camera = model.description().intrinsics();
         RgbImage grey = new RgbImage(camera.width(), camera.height(), new byte[3 * camera.width() * camera.height()]);
-        WorldFrame first = Play.frames(model, WorldStart.image(grey), 2).get(1);
+        WorldFrame first = Play.frames(model, WorldStart.image(grey).superResolution(false), 2)
+                .get(1);
         return camera.resized(first.image().width(), first.image().height());
     }
 

@@ -103,7 +103,10 @@ final class DriftReport extends CaseEvaluation {
             @Override
             public Case run(Job job) {
                 HeldOutCase one = HeldOutCase.named(maps, job.name(), frames, kind(), camera, seed);
-                WorldStart start = WorldStart.image(one.start()).seed(seed).cameraPath(one.path());
+                WorldStart start = WorldStart.image(one.start())
+                        .superResolution(false)
+                        .seed(seed)
+                        .cameraPath(one.path());
                 List<RgbImage> truth = new ArrayList<>();
                 List<FrameQuality> its = new ArrayList<>();
                 for (int f = 0; f < frames; f++) {

@@ -21,6 +21,7 @@ import picocli.CommandLine.Spec;
             FollowReport.class,
             MemoryReport.class,
             AutoencoderReport.class,
+            SuperResolutionReport.class,
             DeterminismReport.class,
             EnduranceReport.class,
             ParityReport.class,

@@ -38,8 +38,10 @@ final class FollowReport extends Evaluation {
             try (Progress progress = progress(n, "trajectories")) {
                 for (int i = 0; i < n; i++) {
                     HeldOutCase one = cases.get(i);
-                    WorldStart start =
-                            WorldStart.image(one.start()).seed(seed + i).cameraPath(one.path());
+                    WorldStart start = WorldStart.image(one.start())
+                            .superResolution(false)
+                            .seed(seed + i)
+                            .cameraPath(one.path());
                     List<RgbImage> on = pictures(opened, start, frames);
                     List<RgbImage> off = pictures(opened, start.guidance(Guidance.off()), frames);
                     Map<String, Object> entry = new LinkedHashMap<>();

@@ -97,7 +97,10 @@ final class MemoryReport extends Evaluation {
         try (Progress progress = progress(count, "paths")) {
             for (int i = 0; i < count; i++) {
                 HeldOutCase one = cases.get(i);
-                WorldStart start = WorldStart.image(one.start()).seed(seed + i).cameraPath(one.path());
+                WorldStart start = WorldStart.image(one.start())
+                        .superResolution(false)
+                        .seed(seed + i)
+                        .cameraPath(one.path());
                 on[i] = closure(opened, start, one.start());
                 off[i] = closure(opened, start.memory(false), one.start());
                 each.add(Map.of("world", one.name(), "path", kind, "on", on[i], "off", off[i]));

@@ -100,7 +100,10 @@ final class StepsReport extends CaseEvaluation {
         @Override
         public Case run(Job job) {
             HeldOutCase one = HeldOutCase.named(maps, job.name(), frames, TrajectoryKind.RANDOM, camera, seed);
-            WorldStart start = WorldStart.image(one.start()).seed(seed).cameraPath(one.path());
+            WorldStart start = WorldStart.image(one.start())
+                    .superResolution(false)
+                    .seed(seed)
+                    .cameraPath(one.path());
             Map<String, Map<String, Object>> arms = new LinkedHashMap<>();
             models.forEach((name, opened) -> {
                 List<WorldFrame> video = new ArrayList<>();

@@ -142,7 +142,8 @@ final class TruthReport extends CaseEvaluation {
     }
 
     private void sessions(WorldModel own, @Nullable WorldModel other, HeldOutCase one, int frames, ArmSink sink) {
-        WorldStart start = WorldStart.image(one.start()).seed(seed).cameraPath(one.path());
+        WorldStart start =
+                WorldStart.image(one.start()).superResolution(false).seed(seed).cameraPath(one.path());
         sink.take(ON, Play.frames(own, start, frames));
         sink.take(OFF, Play.frames(own, start.memory(false), frames));
         if (other != null) {

@@ -91,6 +91,11 @@ public final class Walk implements Callable<Integer> {
     int scale = 2;
 
     @Option(
+            names = "--no-super-resolution",
+            description = "Show pictures as they are generated, where the model could enlarge them.")
+    boolean small;
+
+    @Option(
             names = "--cells",
             paramLabel = "N",
             description = "Frames on the contact sheet, 1 to 1000; ${DEFAULT-VALUE} by default.")
@@ -161,14 +166,14 @@ public final class Walk implements Callable<Integer> {
             double length = asked != null ? asked : Math.max(DEFAULT_SECONDS, script.frames() / fps);
             int total = 1 + (int) Math.ceil(length * fps - 1e-9);
             WorldStart start = planner.configure(
-                    prompted(WorldStart.image(picture).seed(seed).script(script)));
+                    prompted(WorldStart.image(picture).seed(seed).script(script)).superResolution(!small));
             log.printf(
                     Locale.ROOT,
                     "model %s on %s, %d×%d, loaded in %.1f s%n",
                     description.name(),
                     description.runtime(),
-                    description.intrinsics().width(),
-                    description.intrinsics().height(),
+                    small ? description.intrinsics().width() : description.outputWidth(),
+                    small ? description.intrinsics().height() : description.outputHeight(),
                     Stages.seconds(loaded));
             log.flush();
             return walk(opened, start, script, total, loaded, log, err);
@@ -191,8 +196,8 @@ public final class Walk implements Callable<Integer> {
             SessionStatistics statistics;
             try (Mp4Writer mp4 = new Mp4Writer(
                             video,
-                            description.intrinsics().width(),
-                            description.intrinsics().height(),
+                            small ? description.intrinsics().width() : description.outputWidth(),
+                            small ? description.intrinsics().height() : description.outputHeight(),
                             description.framesPerSecond(),
                             scale);
                     Progress progress = new Progress("walk", "frames", total, err)) {
@@ -255,8 +260,8 @@ public final class Walk implements Callable<Integer> {
         described.put("runtime", description.runtime());
         described.put("threads", model.effectiveThreads());
         described.put("parameters", description.parameters());
-        described.put("width", description.intrinsics().width());
-        described.put("height", description.intrinsics().height());
+        described.put("width", small ? description.intrinsics().width() : description.outputWidth());
+        described.put("height", small ? description.intrinsics().height() : description.outputHeight());
         described.put("framesPerSecondOfVideo", description.framesPerSecond());
         described.put("loadSeconds", Stages.round(Stages.seconds(loaded)));
         report.put("model", described);

@@ -448,7 +448,7 @@ final class SuperResolutionKinds {
                 float[] out = new float[tokens.length];
                 for (int s = 0; s < frames / WINDOW.get(0); s++) {
                     for (int i = 0; i < index.length; i++) {
-                        int to = (int) (s * index.length + index[i]);
+                        int to = s * index.length + (int) index[i];
                         System.arraycopy(tokens, (s * index.length + i) * d, out, to * d, d);
                     }
                 }

@@ -247,6 +247,9 @@ final class Kernels {
 
     private static NdArray softmax(NdArray x, int axis) {
         int a = axis < 0 ? axis + x.rank() : axis;
+        if (a == x.rank() - 1) {
+            return rows(x, Kernels::softmax);
+        }
         return NdArray.of(x.dtype(), x.shape(), index -> {
             int[] at = index.clone();
             double[] line = new double[x.extent(a)];
@@ -254,10 +257,15 @@ final class Kernels {
                 at[a] = i;
                 line[i] = x.get(at);
             }
-            double top = Arrays.stream(line).max().orElse(0);
-            double sum = Arrays.stream(line).map(v -> Math.exp(v - top)).sum();
-            return Math.exp(line[index[a]] - top) / sum;
+            return softmax(line)[index[a]];
         });
+    }
+
+    private static double[] softmax(double[] line) {
+        double top = Arrays.stream(line).max().orElse(0);
+        double[] e = Arrays.stream(line).map(v -> Math.exp(v - top)).toArray();
+        double sum = Arrays.stream(e).sum();
+        return Arrays.stream(e).map(v -> v / sum).toArray();
     }
 
     // ------------------------------------------------------------------------------------------ normalisation

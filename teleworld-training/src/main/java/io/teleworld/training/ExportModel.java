@@ -3,6 +3,7 @@ package io.teleworld.training;
 import io.teleworld.core.model.ModelPackageWriter;
 import io.teleworld.core.model.ModelPackageWriter.Storage;
 import io.teleworld.core.network.GeometryNetConfig;
+import io.teleworld.core.network.SuperResolutionConfig;
 import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.training.data.LatentStatistics;
@@ -11,6 +12,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -34,6 +36,13 @@ final class ExportModel implements Callable<Integer> {
     Path transformer = RUNS.resolve("transformer");
 
     @Option(
+            names = "--super-resolution",
+            paramLabel = "FILE",
+            description = "A super-resolution network to put into the package; none by default.")
+    @Nullable
+    Path superResolution;
+
+    @Option(
             names = "--latents",
             paramLabel = "DIR",
             description = "Where encode left its statistics; target/training/latents by default.")
@@ -54,12 +63,17 @@ final class ExportModel implements Callable<Integer> {
         NetworkFile<GeometryNetConfig> depth = NetworkFile.read(geometry, size.geometry());
         NetworkFile<VideoTransformerConfig> video = NetworkFile.read(transformer, size.transformer());
         LatentStatistics statistics = LatentStatistics.read(latents);
-        new ModelPackageWriter(out, Map.of("source", "trained by teleworld-training"))
+        ModelPackageWriter writer = new ModelPackageWriter(out, Map.of("source", "trained by teleworld-training"))
                 .world(size.world())
                 .scheduler(size.scheduler())
                 .transformer(video.config(), video.weights(), storage)
                 .vae(vae.config().withLatentStatistics(statistics.mean(), statistics.std()), vae.weights(), storage)
                 .geometry(depth.config(), depth.weights(), storage);
+        Path enlarger = superResolution;
+        if (enlarger != null) {
+            NetworkFile<SuperResolutionConfig> large = NetworkFile.read(enlarger, size.superResolution());
+            writer.superResolution(large.config(), large.weights(), storage);
+        }
         return Cli.OK;
     }
 }

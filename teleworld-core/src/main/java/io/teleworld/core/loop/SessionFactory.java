@@ -31,6 +31,7 @@ import java.util.function.Supplier;
  * @param reconstructor makes one for a session; it may remember the session's scale
  * @param encoder the model's
  * @param decoder the model's
+ * @param superResolver makes one for a session; the session closes it if it can be closed
  * @param camera intrinsics of generated pictures
  * @param framesPerSecond of the video
  * @param controls how keys move the camera
@@ -46,6 +47,7 @@ public record SessionFactory(
         Supplier<Reconstructor> reconstructor,
         FrameEncoder encoder,
         StreamDecoder decoder,
+        Supplier<SuperResolver> superResolver,
         Intrinsics camera,
         double framesPerSecond,
         CameraOptions controls,
@@ -75,7 +77,7 @@ public record SessionFactory(
                 start.reconstructor().orElseGet(reconstructor),
                 encoder,
                 start.streamDecoder().orElse(decoder),
-                start.superResolver().orElseGet(SuperResolver::identity),
+                superResolver(start),
                 camera,
                 framesPerSecond,
                 start.idleDrift() ? controls : controls.withIdleSpeed(0),
@@ -101,5 +103,10 @@ public record SessionFactory(
             throw e;
         }
         return session;
+    }
+
+    private SuperResolver superResolver(WorldStart start) {
+        return start.superResolver()
+                .orElseGet(() -> start.superResolution() ? superResolver.get() : SuperResolver.identity());
     }
 }

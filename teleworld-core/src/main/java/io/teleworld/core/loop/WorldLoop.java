@@ -17,6 +17,7 @@ import io.teleworld.WorldFrame;
 import io.teleworld.core.camera.CameraState;
 import io.teleworld.core.camera.KeyboardCamera;
 import io.teleworld.core.camera.SceneDepth;
+import io.teleworld.core.decode.FrameEnlarger;
 import io.teleworld.core.generate.Seeds;
 import io.teleworld.core.generate.SegmentLayout;
 import io.teleworld.core.guide.RenderedMemory;
@@ -144,8 +145,9 @@ final class WorldLoop implements ScheduleExecutor.Runner {
         Segment segment = new Segment(0, parts.graph().plan(0), 0, CameraState.at(pose));
         segment.first = encode(image);
         segments.put(0, segment);
+        RgbImage shown = upscaled(List.of(image)).get(0);
         FrameChunk chunk = new FrameChunk(
-                0, List.of(new WorldFrame(image, pose, 0, 0, parts.script().at(0), 0)));
+                0, List.of(new WorldFrame(shown, pose, 0, 0, parts.script().at(0), 0)));
         put(chunk, () -> false);
     }
 
@@ -407,14 +409,17 @@ final class WorldLoop implements ScheduleExecutor.Runner {
     }
 
     private void upscale(Segment segment, int frame) {
-        List<RgbImage> pictures = Objects.requireNonNull(segment.pictures.get(frame), "pictures");
+        segment.enlarged.put(frame, upscaled(Objects.requireNonNull(segment.pictures.get(frame), "pictures")));
+    }
+
+    private List<RgbImage> upscaled(List<RgbImage> pictures) {
         List<RgbImage> large = parts.superResolver().upscale(pictures);
         if (large.size() != pictures.size()) {
             throw new TeleWorldException(
                     TeleWorldException.Category.USER,
                     "super-resolution gave " + large.size() + " pictures for " + pictures.size());
         }
-        segment.enlarged.put(frame, large);
+        return large;
     }
 
     private void emit(Segment segment, int frame, BooleanSupplier cancelled) throws InterruptedException {
@@ -452,5 +457,8 @@ final class WorldLoop implements ScheduleExecutor.Runner {
     void close() {
         segments.values().forEach(Segment::close);
         segments.clear();
+        if (parts.superResolver() instanceof FrameEnlarger.Stream own) {
+            own.close();
+        }
     }
 }

@@ -8,10 +8,13 @@ import io.teleworld.core.network.FlopCounter;
 import io.teleworld.core.network.GeometryNet;
 import io.teleworld.core.network.GeometryNetConfig;
 import io.teleworld.core.network.JsonConfig;
+import io.teleworld.core.network.SuperResolutionConfig;
+import io.teleworld.core.network.SuperResolutionNet;
 import io.teleworld.core.network.VideoAutoencoder;
 import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.core.network.WindowTransformer.Attention;
 import io.teleworld.core.weights.Safetensors;
 import io.teleworld.core.weights.TensorFile;
 import io.teleworld.core.weights.TorchFile;
@@ -21,6 +24,7 @@ import io.teleworld.graph.Graph;
 import java.io.ByteArrayInputStream;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import tools.jackson.databind.JsonNode;
@@ -28,12 +32,14 @@ import tools.jackson.databind.JsonNode;
 /**
  * A model package in Diffusers layout: {@code model_index.json}, {@code teleworld.json}, {@code transformer/},
  * {@code vae/}, {@code geometry/} (each a {@code config.json} and safetensors files, sharded or not) and
- * {@code scheduler/scheduler_config.json}.
+ * {@code scheduler/scheduler_config.json}; optionally {@code super_resolution/}.
  *
  * <p>Immutable and thread-safe. Opening it checks that the parts fit each other and that the weight files hold exactly
  * the networks' weights; the weights themselves are read when they are asked for.
  */
 public final class ModelPackage {
+
+    private static final String SUPER_RESOLUTION = "super_resolution";
 
     private static final List<String> WEIGHT_FILES =
             List.of("diffusion_pytorch_model.safetensors", "model.safetensors", "model.pt", "model.pth", "model.ckpt");
@@ -46,6 +52,8 @@ public final class ModelPackage {
     private final WeightFiles transformerWeights;
     private final WeightFiles vaeWeights;
     private final WeightFiles geometryWeights;
+    private final Optional<SuperResolutionConfig> superResolution;
+    private final Optional<WeightFiles> superResolutionWeights;
 
     private ModelPackage(ModelFiles files) {
         requireComponents(files, Set.of("transformer", "vae", "geometry", "scheduler"));
@@ -61,6 +69,23 @@ public final class ModelPackage {
         transformerWeights.requireExactly(transformerGraph());
         vaeWeights.requireExactly(encoderGraph(), decoderGraph());
         geometryWeights.requireExactly(geometryGraph());
+        if (json(files, "model_index.json").has(SUPER_RESOLUTION)) {
+            superResolution =
+                    Optional.of(config(files, SUPER_RESOLUTION + "/config.json", SuperResolutionConfig.nano()));
+            WeightFiles stored = weights(files, SUPER_RESOLUTION);
+            try {
+                stored.requireExactly(superResolutionGraph());
+            } catch (IllegalArgumentException e) {
+                throw new ModelFormatException(
+                        files.description() + "/" + SUPER_RESOLUTION + "/config.json",
+                        "does not fit the model: " + e.getMessage(),
+                        e);
+            }
+            superResolutionWeights = Optional.of(stored);
+        } else {
+            superResolution = Optional.empty();
+            superResolutionWeights = Optional.empty();
+        }
     }
 
     /**
@@ -251,12 +276,37 @@ public final class ModelPackage {
         return geometryWeights;
     }
 
+    /** Sizes of the super-resolution network, if the package has one. */
+    public Optional<SuperResolutionConfig> superResolution() {
+        return superResolution;
+    }
+
+    /**
+     * The streaming super-resolution network.
+     *
+     * @throws java.util.NoSuchElementException if the package has none
+     */
+    public Graph superResolutionGraph() {
+        return SuperResolutionNet.streamGraph(
+                superResolution.orElseThrow(), world.height(), world.width(), Attention.NEIGHBOURS);
+    }
+
+    /**
+     * Weights of {@link #superResolutionGraph()}.
+     *
+     * @throws java.util.NoSuchElementException if the package has none
+     */
+    public WeightFiles superResolutionWeights() {
+        return superResolutionWeights.orElseThrow();
+    }
+
     /** The number of weights in all networks. */
     public long parameters() {
         return FlopCounter.parameters(transformerGraph())
                 + FlopCounter.parameters(encoderGraph())
                 + FlopCounter.parameters(decoderGraph())
-                + FlopCounter.parameters(geometryGraph());
+                + FlopCounter.parameters(geometryGraph())
+                + (superResolution.isPresent() ? FlopCounter.parameters(superResolutionGraph()) : 0);
     }
 
     /**
@@ -268,5 +318,6 @@ public final class ModelPackage {
         transformerWeights.requireFinite();
         vaeWeights.requireFinite();
         geometryWeights.requireFinite();
+        superResolutionWeights.ifPresent(WeightFiles::requireFinite);
     }
 }

@@ -3,6 +3,7 @@ package io.teleworld.core.model;
 import io.teleworld.core.diffusion.SchedulerConfig;
 import io.teleworld.core.network.GeometryNetConfig;
 import io.teleworld.core.network.JsonConfig;
+import io.teleworld.core.network.SuperResolutionConfig;
 import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.core.weights.Conversions;
@@ -37,15 +38,19 @@ public final class ModelPackageWriter {
     public ModelPackageWriter(Path root, Map<String, String> metadata) throws IOException {
         this.root = Files.createDirectories(root);
         this.metadata = Map.copyOf(metadata);
+        writeIndex("");
+    }
+
+    private void writeIndex(String more) throws IOException {
         writeText("model_index.json", """
                 {
                   "_class_name": "TeleWorldModel",
                   "transformer": ["teleworld", "VideoTransformer"],
                   "vae": ["teleworld", "VideoAutoencoder"],
-                  "geometry": ["teleworld", "GeometryNet"],
+                  "geometry": ["teleworld", "GeometryNet"],%s
                   "scheduler": ["teleworld", "FlowMatchScheduler"]
                 }
-                """);
+                """.formatted(more));
     }
 
     /** Writes {@code teleworld.json}. */
@@ -76,6 +81,13 @@ public final class ModelPackageWriter {
     public ModelPackageWriter geometry(GeometryNetConfig config, Map<String, HostTensor> weights, Storage storage)
             throws IOException {
         return network("geometry", config, weights, storage);
+    }
+
+    /** Writes {@code super_resolution/}, which packages need not have; weights F32. */
+    public ModelPackageWriter superResolution(
+            SuperResolutionConfig config, Map<String, HostTensor> weights, Storage storage) throws IOException {
+        writeIndex("\n  \"super_resolution\": [\"teleworld\", \"SuperResolutionNet\"],");
+        return network("super_resolution", config, weights, storage);
     }
 
     private ModelPackageWriter network(String folder, Object config, Map<String, HostTensor> weights, Storage storage)

@@ -9,6 +9,7 @@ import io.teleworld.Reconstructor;
 import io.teleworld.RgbImage;
 import io.teleworld.SegmentInput;
 import io.teleworld.StreamDecoder;
+import io.teleworld.SuperResolver;
 import io.teleworld.core.camera.CameraOptions;
 import io.teleworld.core.decode.FrameEncoder;
 import io.teleworld.core.generate.GuidanceConfig;
@@ -51,6 +52,7 @@ final class FakeWorld implements FrameGenerator, FrameEncoder, StreamDecoder, Re
                 () -> this,
                 this,
                 this,
+                SuperResolver::identity,
                 CAMERA,
                 16,
                 CameraOptions.DEFAULT,

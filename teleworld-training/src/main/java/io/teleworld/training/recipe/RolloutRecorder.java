@@ -9,6 +9,7 @@ import io.teleworld.LatentFrame;
 import io.teleworld.RgbImage;
 import io.teleworld.SegmentInput;
 import io.teleworld.SegmentPlan;
+import io.teleworld.SuperResolver;
 import io.teleworld.WorldSession;
 import io.teleworld.WorldStart;
 import io.teleworld.core.decode.VideoCodec;
@@ -150,6 +151,7 @@ public final class RolloutRecorder implements AutoCloseable {
                 () -> new GeometryReconstructor(depth, scope),
                 codec,
                 codec,
+                SuperResolver::identity,
                 world.intrinsics(),
                 world.frameRate(),
                 world.controls(),
