@@ -148,7 +148,9 @@ record PackageParts(ModelPackage files, Prompts prompts) implements WorldParts {
                         world.frameRate(),
                         runtime.name(),
                         files.parameters(),
-                        files.superResolution().map(SuperResolutionConfig::scale).orElse(1)),
+                        files.superResolution()
+                                .map(SuperResolutionConfig::scale)
+                                .orElse(1)),
                 factory,
                 generator);
     }
