@@ -166,7 +166,8 @@ public final class Walk implements Callable<Integer> {
             double length = asked != null ? asked : Math.max(DEFAULT_SECONDS, script.frames() / fps);
             int total = 1 + (int) Math.ceil(length * fps - 1e-9);
             WorldStart start = planner.configure(
-                    prompted(WorldStart.image(picture).seed(seed).script(script)).superResolution(!small));
+                    prompted(WorldStart.image(picture).seed(seed).script(script))
+                            .superResolution(!small));
             log.printf(
                     Locale.ROOT,
                     "model %s on %s, %d×%d, loaded in %.1f s%n",

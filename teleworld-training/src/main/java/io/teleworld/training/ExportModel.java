@@ -2,10 +2,12 @@ package io.teleworld.training;
 
 import io.teleworld.core.model.ModelPackageWriter;
 import io.teleworld.core.model.ModelPackageWriter.Storage;
+import io.teleworld.core.model.TeleWorldConfig;
 import io.teleworld.core.network.GeometryNetConfig;
 import io.teleworld.core.network.SuperResolutionConfig;
 import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.runtime.Precision;
 import io.teleworld.training.data.LatentStatistics;
 import io.teleworld.training.recipe.NetworkFile;
 import java.io.IOException;
@@ -57,6 +59,13 @@ final class ExportModel implements Callable<Integer> {
     @Option(names = "--storage", description = "f16 (the default), f32, bf16 or int8.")
     private Storage storage = Storage.F16;
 
+    @Option(
+            names = "--transformer-precision",
+            paramLabel = "P",
+            description =
+                    "Arithmetic of the transformer where users ask for no other: fp32 (the default), int8_linear, ….")
+    private Precision transformerPrecision = Precision.FP32;
+
     @Override
     public Integer call() throws IOException {
         NetworkFile<VideoAutoencoderConfig> vae = NetworkFile.autoencoder(autoencoder, size.autoencoder());
@@ -64,7 +73,9 @@ final class ExportModel implements Callable<Integer> {
         NetworkFile<VideoTransformerConfig> video = NetworkFile.read(transformer, size.transformer());
         LatentStatistics statistics = LatentStatistics.read(latents);
         ModelPackageWriter writer = new ModelPackageWriter(out, Map.of("source", "trained by teleworld-training"))
-                .world(size.world())
+                .world(size.world()
+                        .withPrecision(new TeleWorldConfig.NetworkPrecision(
+                                transformerPrecision, Precision.FP32, Precision.FP32)))
                 .scheduler(size.scheduler())
                 .transformer(video.config(), video.weights(), storage)
                 .vae(vae.config().withLatentStatistics(statistics.mean(), statistics.std()), vae.weights(), storage)

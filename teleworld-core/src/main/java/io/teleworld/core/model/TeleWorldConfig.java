@@ -90,6 +90,23 @@ public record TeleWorldConfig(
                 precision);
     }
 
+    /** This world with another arithmetic. */
+    public TeleWorldConfig withPrecision(NetworkPrecision other) {
+        return new TeleWorldConfig(
+                name,
+                version,
+                licence,
+                height,
+                width,
+                frameRate,
+                horizontalFovDegrees,
+                segmentMap,
+                hideTerminal,
+                guidance,
+                controls,
+                other);
+    }
+
     /** The segment map, parsed. */
     public SegmentMap segments() {
         return SegmentMap.parse(segmentMap, hideTerminal);
