@@ -13,10 +13,13 @@ import io.teleworld.training.recipe.NetworkFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** Writes trained networks as a model package that sessions open. */
 @Command(
@@ -27,6 +30,11 @@ import picocli.CommandLine.Option;
 final class ExportModel implements Callable<Integer> {
 
     private static final Path RUNS = Path.of("target", "training");
+    private static final Map<String, String> SOURCE = Map.of("source", "trained by teleworld-training");
+
+    @Spec
+    @Nullable
+    CommandSpec spec;
 
     @Option(names = "--autoencoder", paramLabel = "FILE", description = "target/training/autoencoder by default.")
     Path autoencoder = RUNS.resolve("autoencoder");
@@ -43,6 +51,11 @@ final class ExportModel implements Callable<Integer> {
             description = "A super-resolution network to put into the package; none by default.")
     @Nullable
     Path superResolution;
+
+    @Option(
+            names = "--only-super-resolution",
+            description = "Put it into the package that is in --out already and leave the rest as it is.")
+    boolean only;
 
     @Option(
             names = "--latents",
@@ -68,11 +81,21 @@ final class ExportModel implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        Path enlarger = superResolution;
+        if (only) {
+            if (enlarger == null) {
+                throw Cli.badArgument(
+                        Objects.requireNonNull(spec, "command specification"),
+                        "--only-super-resolution needs --super-resolution FILE");
+            }
+            enlarge(ModelPackageWriter.into(out, SOURCE), enlarger);
+            return Cli.OK;
+        }
         NetworkFile<VideoAutoencoderConfig> vae = NetworkFile.autoencoder(autoencoder, size.autoencoder());
         NetworkFile<GeometryNetConfig> depth = NetworkFile.read(geometry, size.geometry());
         NetworkFile<VideoTransformerConfig> video = NetworkFile.read(transformer, size.transformer());
         LatentStatistics statistics = LatentStatistics.read(latents);
-        ModelPackageWriter writer = new ModelPackageWriter(out, Map.of("source", "trained by teleworld-training"))
+        ModelPackageWriter writer = new ModelPackageWriter(out, SOURCE)
                 .world(size.world()
                         .withPrecision(new TeleWorldConfig.NetworkPrecision(
                                 transformerPrecision, Precision.FP32, Precision.FP32)))
@@ -80,11 +103,14 @@ final class ExportModel implements Callable<Integer> {
                 .transformer(video.config(), video.weights(), storage)
                 .vae(vae.config().withLatentStatistics(statistics.mean(), statistics.std()), vae.weights(), storage)
                 .geometry(depth.config(), depth.weights(), storage);
-        Path enlarger = superResolution;
         if (enlarger != null) {
-            NetworkFile<SuperResolutionConfig> large = NetworkFile.read(enlarger, size.superResolution());
-            writer.superResolution(large.config(), large.weights(), storage);
+            enlarge(writer, enlarger);
         }
         return Cli.OK;
+    }
+
+    private void enlarge(ModelPackageWriter writer, Path file) throws IOException {
+        NetworkFile<SuperResolutionConfig> large = NetworkFile.read(file, size.superResolution());
+        writer.superResolution(large.config(), large.weights(), storage);
     }
 }

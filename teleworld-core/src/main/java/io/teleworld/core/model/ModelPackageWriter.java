@@ -8,6 +8,7 @@ import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.core.weights.Conversions;
 import io.teleworld.core.weights.Safetensors;
+import io.teleworld.error.ModelFormatException;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import java.io.IOException;
@@ -15,6 +16,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import tools.jackson.databind.SerializationFeature;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Writes a model package, part by part, into a folder. Confined to one thread. */
 public final class ModelPackageWriter {
@@ -28,6 +32,10 @@ public final class ModelPackageWriter {
         INT8
     }
 
+    private static final String INDEX = "model_index.json";
+    private static final JsonMapper JSON =
+            JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
+
     private final Path root;
     private final Map<String, String> metadata;
 
@@ -36,21 +44,33 @@ public final class ModelPackageWriter {
      * @param metadata free text for the headers of weight files, such as where they come from
      */
     public ModelPackageWriter(Path root, Map<String, String> metadata) throws IOException {
-        this.root = Files.createDirectories(root);
-        this.metadata = Map.copyOf(metadata);
-        writeIndex("");
-    }
-
-    private void writeIndex(String more) throws IOException {
-        writeText("model_index.json", """
+        this(metadata, Files.createDirectories(root));
+        writeText(INDEX, """
                 {
                   "_class_name": "TeleWorldModel",
                   "transformer": ["teleworld", "VideoTransformer"],
                   "vae": ["teleworld", "VideoAutoencoder"],
-                  "geometry": ["teleworld", "GeometryNet"],%s
+                  "geometry": ["teleworld", "GeometryNet"],
                   "scheduler": ["teleworld", "FlowMatchScheduler"]
                 }
-                """.formatted(more));
+                """);
+    }
+
+    private ModelPackageWriter(Map<String, String> metadata, Path root) {
+        this.root = root;
+        this.metadata = Map.copyOf(metadata);
+    }
+
+    /**
+     * Writes into a package that is there; parts that are not written stay as they are.
+     *
+     * @throws ModelFormatException if the folder holds no package
+     */
+    public static ModelPackageWriter into(Path root, Map<String, String> metadata) {
+        if (!Files.isRegularFile(root.resolve(INDEX))) {
+            throw new ModelFormatException(root.toString(), "holds no model package: there is no " + INDEX);
+        }
+        return new ModelPackageWriter(metadata, root);
     }
 
     /** Writes {@code teleworld.json}. */
@@ -86,7 +106,10 @@ public final class ModelPackageWriter {
     /** Writes {@code super_resolution/}, which packages need not have; weights F32. */
     public ModelPackageWriter superResolution(
             SuperResolutionConfig config, Map<String, HostTensor> weights, Storage storage) throws IOException {
-        writeIndex("\n  \"super_resolution\": [\"teleworld\", \"SuperResolutionNet\"],");
+        Path index = root.resolve(INDEX);
+        ObjectNode components = (ObjectNode) JSON.readTree(Files.readAllBytes(index));
+        components.putArray("super_resolution").add("teleworld").add("SuperResolutionNet");
+        writeText(INDEX, JSON.writeValueAsString(components) + "\n");
         return network("super_resolution", config, weights, storage);
     }
 

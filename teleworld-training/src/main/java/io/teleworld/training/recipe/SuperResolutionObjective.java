@@ -23,13 +23,14 @@ import org.bytedeco.pytorch.Tensor;
 
 /**
  * Trains super-resolution to reproduce large clips from small ones, half of which went through the autoencoder:
- * Charbonnier loss of pixels and absolute error of their spatial differences. Confined to one thread.
+ * squared error and Charbonnier loss of pixels, and absolute error of their spatial differences. Confined to one thread.
  */
 public final class SuperResolutionObjective implements Objective, AutoCloseable {
 
     private static final int GROUP = SuperResolutionConfig.GROUP;
     private static final double CHARBONNIER = 1e-3;
     private static final double DIFFERENCES = 0.25;
+    private static final double SQUARES = 4;
 
     private final SuperResolutionConfig config;
     private final Function<SplittableRandom, EnlargementClip> train;
@@ -141,10 +142,13 @@ public final class SuperResolutionObjective implements Objective, AutoCloseable 
         Tensor y = AutoencoderObjective.required(module.forward(Map.of("frames", x)), "enlarged");
         Tensor error = y.narrow(1, 3, frames).sub(truth);
         Tensor square = error.square();
-        metrics.put("psnr", psnr(square.mean().item_float()));
+        Tensor mse = square.mean();
+        metrics.put("psnr", psnr(mse.item_float()));
         Tensor charbonnier =
                 square.add(new Scalar(CHARBONNIER * CHARBONNIER)).sqrt().mean();
-        return charbonnier.add(differences(error, 3).add(differences(error, 4)).mul(new Scalar(DIFFERENCES)));
+        return charbonnier
+                .add(mse.mul(new Scalar(SQUARES)))
+                .add(differences(error, 3).add(differences(error, 4)).mul(new Scalar(DIFFERENCES)));
     }
 
     private static Tensor differences(Tensor error, int axis) {
