@@ -13,6 +13,7 @@ import static io.teleworld.architecture.Modules.EXAMPLES;
 import static io.teleworld.architecture.Modules.GOLDENS;
 import static io.teleworld.architecture.Modules.ONNX;
 import static io.teleworld.architecture.Modules.TESTKIT;
+import static io.teleworld.architecture.Modules.TEXT;
 import static io.teleworld.architecture.Modules.TRAINING;
 import static io.teleworld.architecture.Modules.WORLDS;
 import static io.teleworld.architecture.Modules.in;
@@ -37,7 +38,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The arrows of the architecture: examples → core → api ← backend-*, worlds → api, training → core, worlds. */
+/** The arrows of the architecture: examples → core → api ← backend-*, worlds → api, training → core, worlds, text → core. */
 class ArchitectureTest {
 
     private static final String[] RUNTIME_LIBRARIES = {"ai.onnxruntime..", "org.bytedeco..", "ai.djl..", "org.tribuo.."
@@ -105,6 +106,15 @@ class ArchitectureTest {
     }
 
     @Test
+    void textDependsOnCoreAndNeverOnAnotherModule() {
+        noClasses()
+                .that(in(TEXT))
+                .should()
+                .dependOnClassesThat(inAnyModule().and(not(in(API, CORE, TEXT))))
+                .check(CLASSES);
+    }
+
+    @Test
     void trainingDependsOnCoreAndWorlds() {
         noClasses()
                 .that(in(TRAINING))
@@ -137,7 +147,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void onlyBackendsTrainingAndExamplesNameARuntimesTypes() {
+    void onlyBackendsTextTrainingAndExamplesNameARuntimesTypes() {
         noClasses()
                 .that(in(API, CORE, WORLDS, TESTKIT, GOLDENS))
                 .should()
@@ -146,7 +156,7 @@ class ArchitectureTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {API, CORE, ONNX, DJL, WORLDS, TRAINING})
+    @ValueSource(strings = {API, CORE, ONNX, DJL, TEXT, WORLDS, TRAINING})
     void packagesOfAModuleHaveNoCycles(String module) {
         SlicesRuleDefinition.slices()
                 .assignedFrom(new PackagesOf(module))
@@ -174,7 +184,7 @@ class ArchitectureTest {
     @Test
     void librariesDoNotPrint() {
         noClasses()
-                .that(in(API, CORE, ONNX, DJL, WORLDS).and(not(isAProgram())))
+                .that(in(API, CORE, ONNX, DJL, TEXT, WORLDS).and(not(isAProgram())))
                 .should(GeneralCodingRules.ACCESS_STANDARD_STREAMS)
                 .check(CLASSES);
     }
@@ -182,7 +192,7 @@ class ArchitectureTest {
     @Test
     void librariesKeepNoMutableStaticsAndNoThreadLocals() {
         fields().that()
-                .areDeclaredInClassesThat(in(API, CORE, ONNX, DJL, WORLDS))
+                .areDeclaredInClassesThat(in(API, CORE, ONNX, DJL, TEXT, WORLDS))
                 .and()
                 .areStatic()
                 .should()
@@ -195,7 +205,7 @@ class ArchitectureTest {
     @Test
     void librariesThrowNoAssertionErrors() {
         noClasses()
-                .that(in(API, CORE, ONNX, DJL, WORLDS, TRAINING))
+                .that(in(API, CORE, ONNX, DJL, TEXT, WORLDS, TRAINING))
                 .should()
                 .callConstructorWhere(com.tngtech.archunit.core.domain.JavaCall.Predicates.target(
                         com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner(

@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.text;
+
+import org.jspecify.annotations.NullMarked;
