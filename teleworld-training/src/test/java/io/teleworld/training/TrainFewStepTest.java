@@ -14,9 +14,11 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
@@ -74,53 +76,35 @@ class TrainFewStepTest {
         return Cli.of(new Train()).setErr(new PrintWriter(errors, true)).execute(arguments);
     }
 
-    @Test
-    void trainsOnBothKindsOfRecords() {
-        int code = run(
-                "few-step",
-                "--size",
-                "tiny",
-                "--weights",
-                folder.resolve("transformer").toString(),
-                "--latents",
-                folder.resolve("latents").toString(),
-                "--rollouts",
-                folder.resolve("rollouts").toString(),
-                "--out",
-                folder.resolve("out").toString(),
-                "--steps",
-                "2",
-                "--batch",
-                "1",
-                "--threads",
-                "1",
-                "--precision",
-                "fp32");
+    /** Trains on the folders that are here and checks that the weights are those of the same network, one of them changed. */
+    private void trains(String changed, String... arguments) {
+        List<String> all = new ArrayList<>(List.of(arguments));
+        for (String option : List.of("weights", "latents", "rollouts", "out")) {
+            String name = option.equals("weights") ? "transformer" : option;
+            all.addAll(List.of("--" + option, folder.resolve(name).toString()));
+        }
+        all.addAll(List.of("--size", "tiny", "--batch", "1", "--threads", "1", "--precision", "fp32"));
+        int code = run(all.toArray(String[]::new));
         assertThat(errors.toString()).isEmpty();
         assertThat(code).isZero();
         NetworkFile<VideoTransformerConfig> before = NetworkFile.read(folder.resolve("transformer"), CONFIG);
         NetworkFile<VideoTransformerConfig> after = NetworkFile.read(folder.resolve("out"), CONFIG);
         assertThat(after.weights().keySet()).isEqualTo(before.weights().keySet());
-        assertThat(after.arrays().get("blocks.0.attn1.to_q.weight"))
-                .isNotEqualTo(before.arrays().get("blocks.0.attn1.to_q.weight"));
+        assertThat(after.arrays().get(changed)).isNotEqualTo(before.arrays().get(changed));
+    }
+
+    @Test
+    void trainsOnBothKindsOfRecords() {
+        trains("blocks.0.attn1.to_q.weight", "few-step", "--steps", "2");
     }
 
     @Test
     void distilsWithATeacher() {
-        int code = run(
+        trains(
+                "proj_out.weight",
                 "distil",
-                "--size",
-                "tiny",
-                "--weights",
-                folder.resolve("transformer").toString(),
                 "--teacher",
                 folder.resolve("transformer").toString(),
-                "--latents",
-                folder.resolve("latents").toString(),
-                "--rollouts",
-                folder.resolve("rollouts").toString(),
-                "--out",
-                folder.resolve("out").toString(),
                 "--critic-updates",
                 "1",
                 "--teacher-guidance",
@@ -128,20 +112,7 @@ class TrainFewStepTest {
                 "--sampling-steps",
                 "1000,400",
                 "--steps",
-                "6",
-                "--batch",
-                "1",
-                "--threads",
-                "1",
-                "--precision",
-                "fp32");
-        assertThat(errors.toString()).isEmpty();
-        assertThat(code).isZero();
-        NetworkFile<VideoTransformerConfig> before = NetworkFile.read(folder.resolve("transformer"), CONFIG);
-        NetworkFile<VideoTransformerConfig> after = NetworkFile.read(folder.resolve("out"), CONFIG);
-        assertThat(after.weights().keySet()).isEqualTo(before.weights().keySet());
-        assertThat(after.arrays().get("proj_out.weight"))
-                .isNotEqualTo(before.arrays().get("proj_out.weight"));
+                "6");
     }
 
     @Test

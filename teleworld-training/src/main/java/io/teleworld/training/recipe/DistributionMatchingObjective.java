@@ -201,7 +201,7 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
         float[] x = gaussian(random, batch.target().length);
         for (int step = 0; ; step++) {
             double sigma = options.steps().get(step);
-            batch.noisy(x, levels(batch, sigma));
+            batch.noisy(x, levels(batch, filled(batch.batch(), sigma)));
             if (step + 1 == steps) {
                 Tensor noisy = batch.tensor(x, generator.deviceId());
                 return noisy.sub(batch.velocity(generator, config).mul(new Scalar(sigma)));
@@ -219,11 +219,7 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
     private float[] clean(SegmentBatch batch, TorchModule net, float[] noisy, double[] sigma) {
         try (PointerScope scope = new PointerScope();
                 AutoGradMode off = new AutoGradMode(false)) {
-            double[][] levels = new double[batch.batch()][batch.stages()];
-            for (int i = 0; i < levels.length; i++) {
-                Arrays.fill(levels[i], sigma[i]);
-            }
-            batch.noisy(noisy, levels);
+            batch.noisy(noisy, levels(batch, sigma));
             float[] v = TorchTensors.toFloats(batch.velocity(net, config));
             int each = v.length / batch.batch();
             for (int k = 0; k < v.length; k++) {
@@ -241,7 +237,7 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
         float[] x = TorchTensors.toFloats(made.detach());
         double[] timesteps = timesteps(random);
         float[] noised = matching.noised(x, gaussian(random, x.length), timesteps);
-        double[] sigma = Arrays.stream(timesteps).map(t -> t / TRAIN_TIMESTEPS).toArray();
+        double[] sigma = sigmas(timesteps);
         float[] fake = clean(batch, critic, noised, sigma);
         float[] real = clean(batch, teacher, noised, sigma);
         if (options.guidance() > 0) {
@@ -289,11 +285,7 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
         double[] timesteps = timesteps(random);
         float[] noise = gaussian(random, x.length);
         float[] noised = matching.noised(x, noise, timesteps);
-        double[][] levels = new double[batch.batch()][batch.stages()];
-        for (int i = 0; i < levels.length; i++) {
-            Arrays.fill(levels[i], timesteps[i] / TRAIN_TIMESTEPS);
-        }
-        batch.noisy(noised, levels);
+        batch.noisy(noised, levels(batch, sigmas(timesteps)));
         float[] velocity = new float[x.length];
         for (int k = 0; k < velocity.length; k++) {
             velocity[k] = noise[k] - x[k];
@@ -320,10 +312,15 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
         return all;
     }
 
-    private static double[][] levels(SegmentBatch batch, double sigma) {
+    private static double[] sigmas(double[] timesteps) {
+        return Arrays.stream(timesteps).map(t -> t / TRAIN_TIMESTEPS).toArray();
+    }
+
+    /** One noise level per sample, the same for all stages. */
+    private static double[][] levels(SegmentBatch batch, double[] sigma) {
         double[][] levels = new double[batch.batch()][batch.stages()];
-        for (double[] row : levels) {
-            Arrays.fill(row, sigma);
+        for (int i = 0; i < levels.length; i++) {
+            Arrays.fill(levels[i], sigma[i]);
         }
         return levels;
     }
