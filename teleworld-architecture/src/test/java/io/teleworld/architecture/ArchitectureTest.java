@@ -8,6 +8,7 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static io.teleworld.architecture.Modules.API;
 import static io.teleworld.architecture.Modules.CLASSES;
 import static io.teleworld.architecture.Modules.CORE;
+import static io.teleworld.architecture.Modules.CUDA;
 import static io.teleworld.architecture.Modules.DJL;
 import static io.teleworld.architecture.Modules.EXAMPLES;
 import static io.teleworld.architecture.Modules.GOLDENS;
@@ -87,7 +88,7 @@ class ArchitectureTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {ONNX, DJL})
+    @ValueSource(strings = {ONNX, DJL, CUDA})
     void backendsDependOnTheApiAndNeverOnAnotherModule(String backend) {
         noClasses()
                 .that(in(backend))
@@ -156,7 +157,7 @@ class ArchitectureTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {API, CORE, ONNX, DJL, TEXT, WORLDS, TRAINING})
+    @ValueSource(strings = {API, CORE, ONNX, DJL, CUDA, TEXT, WORLDS, TRAINING})
     void packagesOfAModuleHaveNoCycles(String module) {
         SlicesRuleDefinition.slices()
                 .assignedFrom(new PackagesOf(module))
@@ -184,7 +185,7 @@ class ArchitectureTest {
     @Test
     void librariesDoNotPrint() {
         noClasses()
-                .that(in(API, CORE, ONNX, DJL, TEXT, WORLDS).and(not(isAProgram())))
+                .that(in(API, CORE, ONNX, DJL, CUDA, TEXT, WORLDS).and(not(isAProgram())))
                 .should(GeneralCodingRules.ACCESS_STANDARD_STREAMS)
                 .check(CLASSES);
     }
@@ -192,7 +193,7 @@ class ArchitectureTest {
     @Test
     void librariesKeepNoMutableStaticsAndNoThreadLocals() {
         fields().that()
-                .areDeclaredInClassesThat(in(API, CORE, ONNX, DJL, TEXT, WORLDS))
+                .areDeclaredInClassesThat(in(API, CORE, ONNX, DJL, CUDA, TEXT, WORLDS))
                 .and()
                 .areStatic()
                 .should()
@@ -205,7 +206,7 @@ class ArchitectureTest {
     @Test
     void librariesThrowNoAssertionErrors() {
         noClasses()
-                .that(in(API, CORE, ONNX, DJL, TEXT, WORLDS, TRAINING))
+                .that(in(API, CORE, ONNX, DJL, CUDA, TEXT, WORLDS, TRAINING))
                 .should()
                 .callConstructorWhere(com.tngtech.archunit.core.domain.JavaCall.Predicates.target(
                         com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner(

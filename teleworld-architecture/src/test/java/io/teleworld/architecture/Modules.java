@@ -17,13 +17,15 @@ final class Modules {
     static final String CORE = "teleworld-core";
     static final String ONNX = "teleworld-backend-onnx";
     static final String DJL = "teleworld-backend-djl";
+    static final String CUDA = "teleworld-backend-cuda";
     static final String TEXT = "teleworld-text";
     static final String WORLDS = "teleworld-worlds";
     static final String TRAINING = "teleworld-training";
     static final String EXAMPLES = "teleworld-examples";
     static final String GOLDENS = "teleworld-goldens";
 
-    static final List<String> ALL = List.of(API, TESTKIT, CORE, ONNX, DJL, TEXT, WORLDS, TRAINING, EXAMPLES, GOLDENS);
+    static final List<String> ALL =
+            List.of(API, TESTKIT, CORE, ONNX, DJL, CUDA, TEXT, WORLDS, TRAINING, EXAMPLES, GOLDENS);
 
     static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
