@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.cuda;
+
+import org.jspecify.annotations.NullMarked;

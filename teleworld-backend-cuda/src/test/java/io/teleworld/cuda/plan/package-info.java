@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.cuda.plan;
+
+import org.jspecify.annotations.NullMarked;
