@@ -1,5 +1,6 @@
 package io.teleworld.training;
 
+import io.teleworld.core.diffusion.SchedulerConfig;
 import io.teleworld.core.model.ModelPackageWriter;
 import io.teleworld.core.model.ModelPackageWriter.Storage;
 import io.teleworld.core.model.TeleWorldConfig;
@@ -12,6 +13,7 @@ import io.teleworld.training.data.LatentStatistics;
 import io.teleworld.training.recipe.NetworkFile;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -66,6 +68,14 @@ final class ExportModel implements Callable<Integer> {
     @Option(names = "--out", paramLabel = "DIR", description = "target/training/model by default.")
     Path out = RUNS.resolve("model");
 
+    @Option(
+            names = "--sampling-steps",
+            paramLabel = "T[,T...]",
+            split = ",",
+            description = "Timesteps of the sessions' steps, falling; by default those of the size.")
+    @Nullable
+    List<Integer> samplingSteps;
+
     @Option(names = "--size", description = "nano (the default, as shipped) or tiny.")
     ModelSize size = ModelSize.NANO;
 
@@ -99,7 +109,7 @@ final class ExportModel implements Callable<Integer> {
                 .world(size.world()
                         .withPrecision(new TeleWorldConfig.NetworkPrecision(
                                 transformerPrecision, Precision.FP32, Precision.FP32)))
-                .scheduler(size.scheduler())
+                .scheduler(scheduler())
                 .transformer(video.config(), video.weights(), storage)
                 .vae(vae.config().withLatentStatistics(statistics.mean(), statistics.std()), vae.weights(), storage)
                 .geometry(depth.config(), depth.weights(), storage);
@@ -107,6 +117,11 @@ final class ExportModel implements Callable<Integer> {
             enlarge(writer, enlarger);
         }
         return Cli.OK;
+    }
+
+    private SchedulerConfig scheduler() {
+        List<Integer> chosen = samplingSteps;
+        return chosen == null ? size.scheduler() : size.scheduler().withDenoisingSteps(chosen);
     }
 
     private void enlarge(ModelPackageWriter writer, Path file) throws IOException {

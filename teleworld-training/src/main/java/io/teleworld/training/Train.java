@@ -21,6 +21,7 @@ import picocli.CommandLine.Spec;
             TrainTransformer.class,
             TrainFewStep.class,
             TrainDistil.class,
+            TrainAdversarial.class,
             TrainSuperResolution.class,
             ExportModel.class,
             TrainTiny.class

@@ -116,8 +116,13 @@ class TrainFewStepTest {
     }
 
     @Test
+    void sharpensAgainstADiscriminator() {
+        trains("proj_out.weight", "adversarial", "--patience", "1", "--sampling-steps", "1000,400", "--steps", "3");
+    }
+
+    @Test
     void weightsMustBeNamed() {
-        for (String command : new String[] {"few-step", "distil"}) {
+        for (String command : new String[] {"few-step", "distil", "adversarial"}) {
             assertThat(run(command, "--size", "tiny")).isEqualTo(CommandLine.ExitCode.USAGE);
             assertThat(errors.toString()).contains("--weights is missing");
             errors.getBuffer().setLength(0);

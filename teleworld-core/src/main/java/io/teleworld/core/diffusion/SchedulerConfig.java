@@ -65,8 +65,13 @@ public record SchedulerConfig(
         List<Integer> fewer = IntStream.range(0, count)
                 .mapToObj(i -> denoisingSteps.get(i * all / count))
                 .toList();
+        return withDenoisingSteps(fewer);
+    }
+
+    /** This schedule with another step list. */
+    public SchedulerConfig withDenoisingSteps(List<Integer> steps) {
         return new SchedulerConfig(
-                numTrainTimesteps, flowShift, fewer, warpDenoisingSteps, contextNoise, solverSteps, guidanceScale);
+                numTrainTimesteps, flowShift, steps, warpDenoisingSteps, contextNoise, solverSteps, guidanceScale);
     }
 
     /** The training table. */

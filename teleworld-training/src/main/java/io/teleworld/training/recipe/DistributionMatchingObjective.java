@@ -21,7 +21,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
-import java.util.TreeMap;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.AutoGradMode;
 import org.bytedeco.pytorch.Scalar;
@@ -60,14 +59,11 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
             int batch, int criticUpdates, double guidance, double regression, double shift, List<Double> steps) {
 
         public Options {
-            steps = List.copyOf(steps);
+            steps = FewStepRollOut.levels(steps);
             if (batch < 1 || criticUpdates < 1 || !(guidance >= 0) || !(regression >= 0) || !(shift >= 1)) {
                 throw new IllegalArgumentException("batch " + batch + ", critic updates " + criticUpdates
                         + ", guidance " + guidance + ", regression " + regression + ", shift " + shift
                         + " are out of range");
-            }
-            if (steps.isEmpty() || steps.stream().anyMatch(s -> !(s > 0) || s > 1)) {
-                throw new IllegalArgumentException("noise levels are " + steps + "; each must lie in (0, 1]");
             }
         }
     }
@@ -77,13 +73,10 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
     private static final double MAX_TIMESTEP = 980;
 
     private final VideoTransformerConfig config;
-    private final GuidanceConfig guidance;
-    private final SegmentPlan plan;
     private final List<LatentCache> train;
     private final LatentCache held;
-    private final float[] mean;
-    private final float[] std;
     private final Options options;
+    private final FewStepRollOut rollOut;
     private final DistributionMatching matching;
     private final TorchModule generator;
     private final TorchModule critic;
@@ -115,13 +108,10 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
             String deviceId,
             Arithmetic arithmetic) {
         this.config = config;
-        this.guidance = guidance;
-        this.plan = plan;
         this.train = List.copyOf(train);
         this.held = held;
-        this.mean = mean.clone();
-        this.std = std.clone();
         this.options = options;
+        this.rollOut = new FewStepRollOut(config, guidance, plan, mean.clone(), std.clone(), options.steps());
         this.matching = new DistributionMatching(
                 new FlowMatchScheduler(TRAIN_TIMESTEPS, options.shift()),
                 options.guidance(),
@@ -182,66 +172,23 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
         // Drawn, not counted, so that a resumed run needs no counter.
         return random.nextInt(options.criticUpdates() + 1) == 0
                 ? generatorLoss(cache, segments, random, metrics)
-                : criticLoss(batch(cache, segments, true, random), random, metrics);
-    }
-
-    private SegmentBatch batch(LatentCache cache, int[] segments, boolean guided, SplittableRandom random) {
-        SegmentBatch batch = new SegmentBatch(plan, guidance, guided, segments.length, cache.header());
-        LatentCache.Segment segment = LatentCache.Segment.of(cache.header());
-        for (int i = 0; i < segments.length; i++) {
-            cache.read(segments[i], segment);
-            SegmentBatch.normalise(segment, cache.header(), mean, std);
-            batch.put(i, segment, 0, random);
-        }
-        return batch;
-    }
-
-    /** What the generator makes in its own steps; the last of them with a gradient if gradients are recorded. */
-    private Tensor rollOut(SegmentBatch batch, int steps, SplittableRandom random) {
-        float[] x = gaussian(random, batch.target().length);
-        for (int step = 0; ; step++) {
-            double sigma = options.steps().get(step);
-            batch.noisy(x, levels(batch, filled(batch.batch(), sigma)));
-            if (step + 1 == steps) {
-                Tensor noisy = batch.tensor(x, generator.deviceId());
-                return noisy.sub(batch.velocity(generator, config).mul(new Scalar(sigma)));
-            }
-            double next = options.steps().get(step + 1);
-            float[] clean = clean(batch, generator, x, filled(batch.batch(), sigma));
-            float[] noise = gaussian(random, x.length);
-            for (int k = 0; k < x.length; k++) {
-                x[k] = (float) ((1 - next) * clean[k] + next * noise[k]);
-            }
-        }
-    }
-
-    /** x0 by one evaluation without a gradient. */
-    private float[] clean(SegmentBatch batch, TorchModule net, float[] noisy, double[] sigma) {
-        try (PointerScope scope = new PointerScope();
-                AutoGradMode off = new AutoGradMode(false)) {
-            batch.noisy(noisy, levels(batch, sigma));
-            float[] v = TorchTensors.toFloats(batch.velocity(net, config));
-            int each = v.length / batch.batch();
-            for (int k = 0; k < v.length; k++) {
-                v[k] = (float) (noisy[k] - sigma[k / each] * v[k]);
-            }
-            return v;
-        }
+                : criticLoss(rollOut.batch(cache, segments, true, random), random, metrics);
     }
 
     private Tensor generatorLoss(
             LatentCache cache, int[] segments, SplittableRandom random, Map<String, Double> metrics) {
-        SegmentBatch batch = batch(cache, segments, true, random);
+        SegmentBatch batch = rollOut.batch(cache, segments, true, random);
         int exit = 1 + random.nextInt(options.steps().size());
-        Tensor made = rollOut(batch, exit, random);
+        Tensor made = rollOut.sample(generator, batch, exit, random);
         float[] x = TorchTensors.toFloats(made.detach());
         double[] timesteps = timesteps(random);
-        float[] noised = matching.noised(x, gaussian(random, x.length), timesteps);
+        float[] noised = matching.noised(x, FewStepRollOut.gaussian(random, x.length), timesteps);
         double[] sigma = sigmas(timesteps);
-        float[] fake = clean(batch, critic, noised, sigma);
-        float[] real = clean(batch, teacher, noised, sigma);
+        float[] fake = rollOut.clean(batch, critic, noised, sigma);
+        float[] real = rollOut.clean(batch, teacher, noised, sigma);
         if (options.guidance() > 0) {
-            real = matching.real(real, clean(batch(cache, segments, false, random), teacher, noised, sigma));
+            real = matching.real(
+                    real, rollOut.clean(rollOut.batch(cache, segments, false, random), teacher, noised, sigma));
         }
         double[] direction = DistributionMatching.direction(x, real, fake, batch.batch());
         DistributionMatching.Loss loss = DistributionMatching.generator(direction);
@@ -253,26 +200,11 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
         // Its gradient by what was made is the one that is wanted.
         Tensor total = made.mul(batch.tensor(gradient, generator.deviceId())).sum();
         if (options.regression() > 0) {
-            Tensor regression = knownError(batch, made);
+            Tensor regression = FewStepRollOut.error(batch, made, 0, generator.deviceId());
             metrics.put("regression", (double) regression.item_float());
             total = total.add(regression.mul(new Scalar(options.regression())));
         }
         return total;
-    }
-
-    /** Mean squared error to the truth in cells that guidance knows and the truth counts. */
-    private Tensor knownError(SegmentBatch batch, Tensor made) {
-        float[] cells = new float[batch.weight().length];
-        double total = 0;
-        for (int i = 0; i < cells.length; i++) {
-            cells[i] = batch.weight()[i] * batch.known()[i];
-            total += cells[i];
-        }
-        return made.sub(batch.tensor(batch.target(), generator.deviceId()))
-                .square()
-                .mul(batch.cells(cells, generator.deviceId()))
-                .sum()
-                .div(new Scalar(Math.max(1, total) * batch.channels()));
     }
 
     private Tensor criticLoss(SegmentBatch batch, SplittableRandom random, Map<String, Double> metrics) {
@@ -280,12 +212,12 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
         float[] x;
         try (PointerScope scope = new PointerScope();
                 AutoGradMode off = new AutoGradMode(false)) {
-            x = TorchTensors.toFloats(rollOut(batch, exit, random));
+            x = TorchTensors.toFloats(rollOut.sample(generator, batch, exit, random));
         }
         double[] timesteps = timesteps(random);
-        float[] noise = gaussian(random, x.length);
+        float[] noise = FewStepRollOut.gaussian(random, x.length);
         float[] noised = matching.noised(x, noise, timesteps);
-        batch.noisy(noised, levels(batch, sigmas(timesteps)));
+        batch.noisy(noised, FewStepRollOut.levels(batch, sigmas(timesteps)));
         float[] velocity = new float[x.length];
         for (int k = 0; k < velocity.length; k++) {
             velocity[k] = noise[k] - x[k];
@@ -306,79 +238,14 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
         return t;
     }
 
-    private static double[] filled(int n, double value) {
-        double[] all = new double[n];
-        Arrays.fill(all, value);
-        return all;
-    }
-
     private static double[] sigmas(double[] timesteps) {
         return Arrays.stream(timesteps).map(t -> t / TRAIN_TIMESTEPS).toArray();
     }
 
-    /** One noise level per sample, the same for all stages. */
-    private static double[][] levels(SegmentBatch batch, double[] sigma) {
-        double[][] levels = new double[batch.batch()][batch.stages()];
-        for (int i = 0; i < levels.length; i++) {
-            Arrays.fill(levels[i], sigma[i]);
-        }
-        return levels;
-    }
-
-    private static float[] gaussian(SplittableRandom random, int n) {
-        float[] v = new float[n];
-        for (int i = 0; i < n; i++) {
-            v[i] = (float) random.nextGaussian();
-        }
-        return v;
-    }
-
-    /**
-     * Samples of the generator in all its steps on held-out segments: {@code known_error}, mean squared error to the truth
-     * where guidance knows; {@code unknown_error} where it does not; {@code unknown_detail}, the energy of neighbouring
-     * cells' differences there over that of the truth, 1 where pictures are as rich as true ones.
-     */
+    /** Samples of the generator in all its steps on held-out segments, see {@link FewStepRollOut#figures}. */
     @Override
     public Map<String, Double> evaluate(Path folder, long step) {
-        double[] known = new double[2];
-        double[] unknown = new double[2];
-        double[] detail = new double[2];
-        for (int s = 0; s < held.header().segments(); s++) {
-            SplittableRandom random = new SplittableRandom(s);
-            SegmentBatch batch = batch(held, new int[] {s}, true, random);
-            float[] made;
-            try (PointerScope scope = new PointerScope()) {
-                made = TorchTensors.toFloats(rollOut(batch, options.steps().size(), random));
-            }
-            measure(batch, made, known, unknown, detail);
-        }
-        Map<String, Double> figures = new TreeMap<>();
-        figures.put("known_error", known[0] / Math.max(1, known[1]));
-        figures.put("unknown_error", unknown[0] / Math.max(1, unknown[1]));
-        figures.put("unknown_detail", detail[0] / Math.max(1e-9, detail[1]));
-        return figures;
-    }
-
-    private static void measure(SegmentBatch batch, float[] made, double[] known, double[] unknown, double[] detail) {
-        float[] truth = batch.target();
-        int area = batch.area();
-        for (int c = 0; c < batch.channels(); c++) {
-            for (int f = 0; f < batch.places(); f++) {
-                int from = batch.at(0, c, f);
-                for (int p = 0; p < area; p++) {
-                    double share = batch.known()[f * area + p];
-                    double error = Math.pow(made[from + p] - truth[from + p], 2);
-                    known[0] += share * error;
-                    known[1] += share;
-                    unknown[0] += (1 - share) * error;
-                    unknown[1] += 1 - share;
-                    if (p % batch.width() != 0) {
-                        detail[0] += (1 - share) * Math.pow(made[from + p] - made[from + p - 1], 2);
-                        detail[1] += (1 - share) * Math.pow(truth[from + p] - truth[from + p - 1], 2);
-                    }
-                }
-            }
-        }
+        return rollOut.figures(generator, held);
     }
 
     @Override

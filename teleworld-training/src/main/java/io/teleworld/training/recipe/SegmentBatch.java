@@ -208,10 +208,56 @@ final class SegmentBatch {
         return tensor(values, 1, deviceId);
     }
 
-    private Tensor tensor(float[] values, int width, String deviceId) {
+    /** A tensor of {@code width} channels over the frames being denoised. */
+    Tensor tensor(float[] values, int width, String deviceId) {
         return TorchTensors.to(
                 TorchTensors.ofFloats(values, batch, width, denoised.size(), header.height(), header.width()),
                 deviceId);
+    }
+
+    /** The segment's frame, from 1, that stands at a place among those being denoised. */
+    int frameOf(int place) {
+        return sequence.get(denoised.get(place)).frame();
+    }
+
+    /**
+     * What the frames being denoised are told beside their own latents, [batch, channels, frame, h, w]: the segment's given
+     * frame, and what stands beside the target of guidance latents and masks.
+     */
+    float[] conditions() {
+        int masks = guidance.maskChannels();
+        int width = conditionChannels();
+        float[] out = new float[batch * width * denoised.size() * area];
+        int given = given();
+        for (int i = 0; i < batch; i++) {
+            for (int place = 0; place < denoised.size(); place++) {
+                for (int c = 0; c < width; c++) {
+                    int from = c < channels ? input(i, c, given) : input(i, masks + c, denoised.get(place));
+                    System.arraycopy(latents, from, out, ((i * width + c) * denoised.size() + place) * area, area);
+                }
+            }
+        }
+        return out;
+    }
+
+    /** The channels of {@link #conditions()}. */
+    int conditionChannels() {
+        return conditionChannels(guidance, channels);
+    }
+
+    static int conditionChannels(GuidanceConfig guidance, int channels) {
+        return channels + (guidance.besideTarget() ? channels + guidance.maskChannels() : 0);
+    }
+
+    /** The place in the sequence of the first frame, clean. */
+    private int given() {
+        for (int f = 0; f < sequence.size(); f++) {
+            SequenceFrame frame = sequence.get(f);
+            if (!frame.denoised() && !frame.guidance() && frame.frame() == 1) {
+                return f;
+            }
+        }
+        throw new IllegalStateException("the sequence has no given frame");
     }
 
     /** Where a channel of a frame being denoised begins in {@link #target()}. */

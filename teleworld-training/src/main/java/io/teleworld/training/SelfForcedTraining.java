@@ -1,0 +1,114 @@
+package io.teleworld.training;
+
+import io.teleworld.core.diffusion.SchedulerConfig;
+import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.training.data.LatentCache;
+import io.teleworld.training.data.LatentStatistics;
+import io.teleworld.training.recipe.NetworkFile;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** What the commands share that train a few-step transformer on its own samples. */
+abstract class SelfForcedTraining implements Callable<Integer> {
+
+    static final int BATCH = 4;
+
+    @Spec
+    @Nullable
+    CommandSpec spec;
+
+    @Mixin
+    LoopArguments loop = new LoopArguments();
+
+    @Option(
+            names = "--latents",
+            paramLabel = "DIR",
+            description = "What encode wrote; target/training/latents by default.")
+    Path latents = Path.of("target", "training", "latents");
+
+    @Option(
+            names = "--rollouts",
+            paramLabel = "DIR",
+            description = "What encode --transformer wrote; target/training/rollouts by default.")
+    Path rollouts = Path.of("target", "training", "rollouts");
+
+    @Option(
+            names = "--sampling-steps",
+            paramLabel = "T[,T...]",
+            split = ",",
+            description = "Timesteps of the generator's steps, falling; by default those of the size.")
+    @Nullable
+    List<Integer> samplingSteps;
+
+    @Option(names = "--size", description = "nano (the default, as shipped) or tiny.")
+    ModelSize size = ModelSize.NANO;
+
+    /** Segments to learn from and to be judged by. */
+    record Data(List<LatentCache> train, LatentCache held, LatentStatistics statistics) {}
+
+    /** Trains on open data. */
+    interface OnData {
+        LoopArguments.Figures train(Data data);
+    }
+
+    @Override
+    public Integer call() {
+        train();
+        return Cli.OK;
+    }
+
+    /** Trains and tells what changed. */
+    abstract LoopArguments.Figures train();
+
+    CommandSpec command() {
+        return Objects.requireNonNull(spec, "command specification");
+    }
+
+    /** The few-step transformer to start from. */
+    NetworkFile<VideoTransformerConfig> student() {
+        return NetworkFile.read(given(), size.transformer());
+    }
+
+    /** What {@code --weights} names. */
+    Path given() {
+        Path from = loop.weights;
+        if (from == null) {
+            throw Cli.badArgument(command(), "--weights is missing; it names the few-step transformer to start from");
+        }
+        return from;
+    }
+
+    LoopArguments.Figures onData(OnData training) {
+        LatentStatistics statistics = LatentStatistics.read(latents);
+        List<LatentCache> caches = new ArrayList<>();
+        try (LatentCache held = LatentCache.open(latents.resolve("held"))) {
+            caches.add(LatentCache.open(latents.resolve("train")));
+            caches.add(LatentCache.open(rollouts.resolve("train")));
+            return training.train(new Data(caches, held, statistics));
+        } finally {
+            caches.forEach(LatentCache::close);
+        }
+    }
+
+    /** The generator's noise levels, falling, without the clean one. */
+    List<Double> levels() {
+        SchedulerConfig scheduler = size.scheduler();
+        List<Integer> chosen = samplingSteps;
+        return Arrays.stream((chosen == null ? scheduler : scheduler.withDenoisingSteps(chosen))
+                        .sampler()
+                        .timesteps())
+                .map(t -> t / scheduler.numTrainTimesteps())
+                .filter(t -> t > 0)
+                .boxed()
+                .toList();
+    }
+}
