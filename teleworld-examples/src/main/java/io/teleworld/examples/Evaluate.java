@@ -31,7 +31,8 @@ import picocli.CommandLine.Spec;
             TruthReport.class,
             DriftReport.class,
             CameraReport.class,
-            StepsReport.class
+            StepsReport.class,
+            GalleryReport.class
         })
 public final class Evaluate implements Callable<Integer> {
 
