@@ -19,7 +19,7 @@ import picocli.CommandLine.Option;
 final class TrainAdversarial extends SelfForcedTraining {
 
     private static final String NAME = "adversarial";
-    private static final double RATE = 1e-4;
+    private static final double RATE = 2.5e-5;
     private static final int WARMUP = 20;
     private static final double NOISE = 0.1;
 
@@ -33,25 +33,25 @@ final class TrainAdversarial extends SelfForcedTraining {
             names = "--unknown",
             paramLabel = "X",
             description = "Weight of the error to the truth where guidance knows nothing; ${DEFAULT-VALUE} by default.")
-    double unknown = 0.2;
+    double unknown = 0.1;
 
     @Option(
             names = "--smoothness",
             paramLabel = "X",
             description = "Weight of the discriminator's change by noise; ${DEFAULT-VALUE} by default.")
-    double smoothness = 20;
+    double smoothness = 8;
 
     @Option(
             names = "--discriminator-rate",
             paramLabel = "X",
             description = "The discriminator's learning rate over the generator's; ${DEFAULT-VALUE} by default.")
-    double discriminatorRate = 4;
+    double discriminatorRate = 25;
 
     @Option(
             names = "--patience",
             paramLabel = "N",
             description = "Steps in which only the discriminator learns; ${DEFAULT-VALUE} by default.")
-    int patience = 60;
+    int patience = 120;
 
     @Override
     LoopArguments.Figures train() {
