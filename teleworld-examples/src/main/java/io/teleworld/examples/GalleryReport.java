@@ -4,13 +4,13 @@ import io.teleworld.RgbImage;
 import io.teleworld.WorldFrame;
 import io.teleworld.WorldModel;
 import io.teleworld.WorldStart;
+import io.teleworld.core.evaluate.Bootstrap;
 import io.teleworld.core.evaluate.ImageMetrics;
 import io.teleworld.geometry.Intrinsics;
 import io.teleworld.worlds.TrajectoryKind;
 import io.teleworld.worlds.WorldPool;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -23,6 +23,8 @@ import picocli.CommandLine.Option;
         description =
                 "Sheets of walks beside the truth, and of places that the camera comes back to, on held-out maps.")
 final class GalleryReport extends Evaluation {
+
+    private static final int REVISIT_COLUMNS = 4;
 
     @Option(names = "--walks", paramLabel = "N", description = "Walks; 3 by default.")
     int walks = 3;
@@ -45,6 +47,7 @@ final class GalleryReport extends Evaluation {
         atLeastOne("--seconds", seconds);
         atLeastOne("--revisits", revisits);
         atLeastOne("--gap", gap);
+        atLeastOne("--columns", columns);
         try (WorldModel opened = open(report)) {
             Intrinsics camera = opened.description()
                     .intrinsics()
@@ -53,6 +56,7 @@ final class GalleryReport extends Evaluation {
                             opened.description().outputHeight());
             WorldPool maps = HeldOutCase.maps();
             List<Map<String, Object>> cases = new ArrayList<>();
+            double[] back = new double[revisits];
             try (Progress progress = progress(walks + revisits, "paths")) {
                 for (int i = 0; i < walks; i++) {
                     int frames =
@@ -63,16 +67,21 @@ final class GalleryReport extends Evaluation {
                     cases.add(Map.of("case", "walk-" + i, "world", one.name(), "frames", frames));
                     progress.advance();
                 }
-                PictureGrid pairs = new PictureGrid(4);
+                PictureGrid pairs = new PictureGrid(REVISIT_COLUMNS);
                 for (int i = 0; i < revisits; i++) {
                     HeldOutCase one = HeldOutCase.named(
                             maps, "revisit-" + gap + "-" + i, gap + 1, TrajectoryKind.OUT_AND_BACK, camera, seed);
                     List<WorldFrame> video = Play.frames(opened, start(one, i), gap + 1);
-                    cases.add(revisit(one, video, pairs));
+                    back[i] = revisit(one, video, pairs);
+                    cases.add(Map.of("case", "revisit-" + i, "world", one.name(), "psnrBack", back[i]));
                     progress.advance();
                 }
                 write(pairs.draw(), "revisits", report);
             }
+            Bootstrap bootstrap = new Bootstrap(Bootstrap.DEFAULT.resamples(), Bootstrap.DEFAULT.confidence(), seed);
+            Bootstrap.Interval interval = bootstrap.mean(back);
+            report.line("PSNR after coming back, in dB: %s", Report.text(interval));
+            report.put("summary", Map.of("psnrBack", interval));
             report.put("cases", cases);
         }
     }
@@ -97,7 +106,8 @@ final class GalleryReport extends Evaluation {
         return grid.draw();
     }
 
-    private Map<String, Object> revisit(HeldOutCase one, List<WorldFrame> video, PictureGrid pairs) {
+    /** Start, the far end of the path with its truth, and the return, whose PSNR it tells. */
+    private double revisit(HeldOutCase one, List<WorldFrame> video, PictureGrid pairs) {
         RgbImage before = video.get(0).image();
         RgbImage after = video.get(gap).image();
         double psnr = Math.min(MAX_PSNR, ImageMetrics.psnr(after, one.truth(gap)));
@@ -105,10 +115,7 @@ final class GalleryReport extends Evaluation {
         pairs.add("frame " + gap / 2, video.get(gap / 2).image());
         pairs.add("truth " + gap / 2, one.truth(gap / 2));
         pairs.add(String.format(Locale.ROOT, "back %d %.1f dB", gap, psnr), after);
-        Map<String, Object> entry = new LinkedHashMap<>();
-        entry.put("case", "revisit of " + one.name());
-        entry.put("psnrBack", psnr);
-        return entry;
+        return psnr;
     }
 
     private void write(RgbImage picture, String name, Report report) {

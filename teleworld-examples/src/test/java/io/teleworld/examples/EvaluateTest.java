@@ -122,7 +122,8 @@ class EvaluateTest {
                 "truth --cases 1 --seconds 1 --revisits 1",
                 "drift --cases 1 --seconds 2",
                 "camera --cases 1 --seconds 1",
-                "steps --cases 1 --seconds 1"
+                "steps --cases 1 --seconds 1",
+                "gallery --walks 1 --seconds 1 --columns 3 --revisits 2 --gap 8"
             })
     void onHeldOutMaps(String command) throws IOException {
         assumeThat(Freedoom.available()).as("Freedoom is installed").isTrue();
@@ -156,6 +157,17 @@ class EvaluateTest {
                 .isZero();
         CliRun.of(new Evaluate(), "truth", "--cases", "3", "--out", out.toString(), "--join", files.get(0))
                 .refusedWith("truth-1-of-2.json", "is of the list");
+    }
+
+    @Test
+    void theGalleryHasAPictureForEachCase() throws IOException {
+        assumeThat(Freedoom.available()).as("Freedoom is installed").isTrue();
+        evaluate("gallery", "--walks", "1", "--seconds", "1", "--columns", "3", "--revisits", "2", "--gap", "8");
+        RgbImage walk = RgbImage.read(out.resolve("gallery-walk-0.png"));
+        RgbImage revisits = RgbImage.read(out.resolve("gallery-revisits.png"));
+        // Two rows each: truth and generated; two revisits.
+        assertThat(walk.height()).isEqualTo(revisits.height());
+        assertThat((walk.width() - 4) / 3).isEqualTo((revisits.width() - 4) / 4);
     }
 
     private static String[] with(String... list) {
