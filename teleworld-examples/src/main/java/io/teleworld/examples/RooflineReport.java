@@ -7,8 +7,10 @@ import io.teleworld.core.generate.SegmentLayout.PassKind;
 import io.teleworld.core.model.ModelFiles;
 import io.teleworld.core.model.ModelPackage;
 import io.teleworld.core.network.FlopCounter;
+import io.teleworld.core.network.SuperResolutionConfig;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.core.network.WindowTransformer;
 import io.teleworld.graph.Dim;
 import io.teleworld.graph.Graph;
 import io.teleworld.graph.GraphBuilder;
@@ -257,7 +259,45 @@ final class RooflineReport extends Evaluation {
                 geometry.newState(scope),
                 Map.of(input, random(1, files.geometry().inputChannels(), height, width)),
                 RunOptions.DEFAULT));
+        files.superResolution()
+                .ifPresent(config -> runs.add(superResolution(files, config, latents - 1, runtime, scope)));
         return runs;
+    }
+
+    /** A group of frames that sees as many earlier ones as it may. */
+    private Run superResolution(
+            ModelPackage files, SuperResolutionConfig config, int groups, TensorRuntime runtime, Scope scope) {
+        Graph graph = files.superResolutionGraph();
+        Program program = scope.adopt(runtime.compile(graph, files.superResolutionWeights(), vae(files)));
+        ProgramState state = program.newState(scope);
+        Map<String, HostTensor> in = Map.of(
+                "frames",
+                random(
+                        SuperResolutionConfig.GROUP,
+                        3,
+                        files.world().height(),
+                        files.world().width()),
+                "position",
+                HostTensor.zeros(DType.F32, 1));
+        List<Integer> seen = new ArrayList<>();
+        for (int id = 0; id < config.transformer().cachedSlabs(); id++) {
+            try (Scope once = scope.child("fill")) {
+                RunOptions filling = RunOptions.DEFAULT
+                        .withVisible(WindowTransformer.CACHE_GROUP, seen)
+                        .withWritten(WindowTransformer.CACHE_GROUP, List.of(id));
+                program.run(in, state, filling, once);
+            }
+            seen.add(id);
+        }
+        Map<String, Long> extents = seen.isEmpty() ? Map.of() : Map.of(visibleSymbol(graph), (long) seen.size());
+        return new Run(
+                "super-resolution, a group of 4 frames",
+                groups,
+                flops(graph, extents),
+                program,
+                state,
+                in,
+                RunOptions.DEFAULT.withVisible(WindowTransformer.CACHE_GROUP, seen));
     }
 
     /** The passes of a segment; those of equal size stand for each other. */
