@@ -459,13 +459,14 @@ public final class RecordingDriver implements CudaDriver {
 
     @Override
     public synchronized Executable endCapture(Stream stream) {
-        deviceCall("endCapture");
         FakeStream s = (FakeStream) stream;
         List<Runnable> work = s.captured;
         if (work == null) {
             throw new IllegalStateException("no capture");
         }
+        // As in CUDA, a capture that ends with a failure has ended.
         s.captured = null;
+        deviceCall("endCapture");
         return new FakeExecutable(work);
     }
 

@@ -1,0 +1,382 @@
+package io.teleworld.cuda;
+
+import io.teleworld.cuda.driver.CudaDriver;
+import io.teleworld.cuda.driver.DeviceLostException;
+import io.teleworld.cuda.plan.BufferPlanner;
+import io.teleworld.cuda.plan.KernelSource;
+import io.teleworld.cuda.plan.Launch;
+import io.teleworld.cuda.plan.MemoryEstimate;
+import io.teleworld.cuda.plan.RunShape;
+import io.teleworld.cuda.plan.StateLayout;
+import io.teleworld.cuda.plan.StaticPlan;
+import io.teleworld.cuda.plan.WeightLayout;
+import io.teleworld.graph.Graph;
+import io.teleworld.graph.Value;
+import io.teleworld.runtime.RunOptions;
+import io.teleworld.runtime.Weights;
+import io.teleworld.runtime.support.AbstractProgram;
+import io.teleworld.runtime.support.RuntimeLedger;
+import io.teleworld.tensor.DType;
+import io.teleworld.tensor.Tensor;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A graph with its weights on the device. A run of a shape that was run before fills one pinned buffer, launches one
+ * captured graph, waits for it once and reads another pinned buffer; the number of Java objects that it makes does not
+ * depend on the graph's size.
+ */
+final class CudaProgram extends AbstractProgram<CudaProgramState> {
+
+    /** Runs of one state that are kept captured; a ring of K frames needs about K of them. */
+    static final int CAPTURED_AT_MOST = 64;
+
+    private static final Logger LOG = LoggerFactory.getLogger(CudaProgram.class);
+
+    private final CudaDevice device;
+    private final Graph lowered;
+    private final KernelSource kernels;
+    private final boolean products;
+    private final DType narrow;
+    private final WeightLayout weightLayout;
+    private final StateLayout stateLayout;
+    private final DeviceMemory weights;
+    private final Executables stateless = new Executables(CAPTURED_AT_MOST);
+    private final Map<CudaDriver.MatmulShape, CudaDriver.Matmul> matmuls = new HashMap<>();
+
+    /** Inputs, outputs, scratch and workspace of whichever run is under way; replaced by a larger one when needed. */
+    private DeviceMemory arena;
+
+    private CudaDriver.@Nullable PinnedMemory pinnedIn;
+    private CudaDriver.@Nullable PinnedMemory pinnedOut;
+    /** Counts replacements of the above, which captured runs name by address. */
+    private long generation;
+
+    /** Compiles. */
+    CudaProgram(
+            CudaDevice device,
+            RuntimeLedger ledger,
+            Graph graph,
+            Graph lowered,
+            Weights source,
+            KernelSource kernels,
+            boolean products,
+            DType narrow) {
+        super(graph, ledger);
+        this.device = device;
+        this.lowered = lowered;
+        this.kernels = kernels;
+        this.products = products;
+        this.narrow = narrow;
+        this.weightLayout = WeightLayout.of(lowered, narrow);
+        this.stateLayout = StateLayout.of(lowered);
+        this.arena = new DeviceMemory(device, 0, 0);
+        this.weights = device.call(() -> {
+            MemoryEstimate m = new MemoryEstimate(weightLayout.bytes(), stateLayout.bytes(), 0, 0, 0, 0);
+            m.requireFits(
+                    "graph " + graph.name(),
+                    m.totalBytes(),
+                    device.driver().memory().freeBytes());
+            DeviceMemory memory = device.allocate(weightLayout.bytes());
+            try {
+                WeightUpload.upload(device, weightLayout, lowered, source, memory.address());
+                return memory;
+            } catch (RuntimeException e) {
+                memory.close();
+                throw e;
+            }
+        });
+    }
+
+    long weightBytes() {
+        return weightLayout.bytes();
+    }
+
+    CudaDevice device() {
+        return device;
+    }
+
+    StateLayout stateLayout() {
+        return stateLayout;
+    }
+
+    RuntimeLedger ownLedger() {
+        return ledger();
+    }
+
+    /** Memory for one state, refused with both numbers if it does not fit. */
+    DeviceMemory allocateState() {
+        return device.call(() -> {
+            new MemoryEstimate(weightLayout.bytes(), stateLayout.bytes(), 0, 0, 0, 0)
+                    .requireFits(
+                            "a state of graph " + graph().name(),
+                            stateLayout.bytes(),
+                            device.driver().memory().freeBytes());
+            return device.allocate(stateLayout.bytes());
+        });
+    }
+
+    @Override
+    protected CudaProgramState createState() {
+        return new CudaProgramState(this);
+    }
+
+    // ------------------------------------------------------------------------------------------ running
+
+    @Override
+    protected Map<String, ? extends Tensor> execute(
+            Map<String, ? extends Tensor> inputs,
+            @Nullable CudaProgramState state,
+            RunOptions options,
+            Map<String, Long> symbols) {
+        Map<String, List<Integer>> written = state == null ? Map.of() : state.writtenSlots(options);
+        RunShape shape = state == null
+                ? RunShape.stateless(symbols)
+                : new RunShape(symbols, state.visibleSlots(options), written, options.writeRegisters());
+        return device.call(() -> {
+            Executables.Entry entry = prepare(shape, state);
+            feed(entry.plan(), inputs);
+            try {
+                device.driver().launch(entry.executable(), device.stream());
+                device.driver().synchronize(device.stream());
+            } catch (RuntimeException e) {
+                if (e instanceof DeviceLostException loss) {
+                    device.lose(loss);
+                }
+                if (state != null) {
+                    forget(state, e);
+                }
+                throw e;
+            }
+            Map<String, Tensor> out = fetch(entry.plan(), symbols);
+            if (state != null) {
+                state.commit(options, written);
+            }
+            return out;
+        });
+    }
+
+    private static void forget(CudaProgramState state, RuntimeException failure) {
+        try {
+            state.forget();
+        } catch (RuntimeException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
+    private Executables.Entry prepare(RunShape shape, @Nullable CudaProgramState state) {
+        Executables captured = state == null ? stateless : state.executables();
+        Executables.Entry known = captured.find(shape, generation);
+        if (known != null) {
+            return known;
+        }
+        StaticPlan plan = StaticPlan.of(lowered, shape, weightLayout, stateLayout, kernels, products, narrow);
+        reserve(plan.memory());
+        LOG.info("{}", plan);
+        Executables.Entry entry = new Executables.Entry(plan, capture(plan, state), generation);
+        captured.put(shape, entry);
+        return entry;
+    }
+
+    /** Makes the arena and the pinned buffers large enough, before anything is launched. */
+    private void reserve(MemoryEstimate memory) {
+        CudaDriver driver = device.driver();
+        if (memory.arenaBytes() > arena.bytes()) {
+            memory.requireFits(
+                    "a run of graph " + graph().name(),
+                    memory.arenaBytes(),
+                    driver.memory().freeBytes() + arena.bytes());
+            generation++;
+            arena.close();
+            arena = new DeviceMemory(device, 0, 0);
+            arena = device.allocate(memory.arenaBytes());
+        }
+        pinnedIn = pinned(pinnedIn, memory.inputBytes());
+        pinnedOut = pinned(pinnedOut, memory.outputBytes());
+    }
+
+    private CudaDriver.@Nullable PinnedMemory pinned(CudaDriver.@Nullable PinnedMemory held, long bytes) {
+        if (bytes == 0 || (held != null && held.buffer().capacity() >= bytes)) {
+            return held;
+        }
+        generation++;
+        CudaDriver.PinnedMemory larger = device.driver().allocatePinned(bytes);
+        if (held != null) {
+            held.close();
+        }
+        return larger;
+    }
+
+    private void feed(StaticPlan plan, Map<String, ? extends Tensor> inputs) {
+        CudaDriver.PinnedMemory memory = pinnedIn;
+        if (memory == null) {
+            return;
+        }
+        plan.inputs().forEach((name, id) -> {
+            Tensor t = inputs.get(name);
+            if (t == null) {
+                throw new IllegalArgumentException("input " + name + " is missing");
+            }
+            StaticPlan.Buffer b = plan.buffers().get(id);
+            memory.buffer().put(Math.toIntExact(b.offset()), t.hostBuffer(), 0, Math.toIntExact(b.bytes()));
+        });
+    }
+
+    private Map<String, Tensor> fetch(StaticPlan plan, Map<String, Long> symbols) {
+        Map<String, Tensor> out = new LinkedHashMap<>();
+        CudaDriver.PinnedMemory memory = pinnedOut;
+        ByteBuffer from = memory == null ? ByteBuffer.allocate(0) : memory.buffer();
+        for (Map.Entry<String, Value> e : graph().outputs().entrySet()) {
+            Integer id = plan.outputs().get(e.getKey());
+            if (id == null) {
+                throw new IllegalStateException("no output " + e.getKey());
+            }
+            Value v = e.getValue();
+            out.put(
+                    e.getKey(),
+                    new CudaResult(
+                            ledger(),
+                            v.dtype(),
+                            v.shape().evaluate(symbols),
+                            from,
+                            plan.buffers().get(id).offset()));
+        }
+        return out;
+    }
+
+    // ------------------------------------------------------------------------------------------ capturing
+
+    /** Where the regions of one plan begin. */
+    private record Bases(long weights, long state, long input, long output, long scratch, long workspace) {
+
+        long of(StaticPlan.Buffer b) {
+            long base = switch (b.region()) {
+                case WEIGHTS -> weights;
+                case STATE -> state;
+                case INPUT -> input;
+                case OUTPUT -> output;
+                case WORKSPACE -> workspace;
+            };
+            return base + b.offset();
+        }
+    }
+
+    private CudaDriver.Executable capture(StaticPlan plan, @Nullable CudaProgramState state) {
+        MemoryEstimate m = plan.memory();
+        long input = arena.address();
+        long output = input + BufferPlanner.align(m.inputBytes());
+        long scratch = output + BufferPlanner.align(m.outputBytes());
+        Bases bases = new Bases(
+                weights.address(),
+                state == null ? 0 : state.address(),
+                input,
+                output,
+                scratch,
+                scratch + m.scratchBytes());
+        // Loads kernels and chooses algorithms before the capture, during which neither is allowed.
+        List<Runnable> work = new ArrayList<>();
+        for (StaticPlan.Step s : plan.steps()) {
+            work.addAll(resolve(plan, s, bases));
+        }
+        CudaDriver driver = device.driver();
+        CudaDriver.Stream stream = device.stream();
+        driver.beginCapture(stream);
+        try {
+            CudaDriver.PinnedMemory in = pinnedIn;
+            if (in != null && m.inputBytes() > 0) {
+                driver.copyToDevice(input, in, 0, m.inputBytes(), stream);
+            }
+            work.forEach(Runnable::run);
+            CudaDriver.PinnedMemory out = pinnedOut;
+            if (out != null && m.outputBytes() > 0) {
+                driver.copyToHost(out, 0, output, m.outputBytes(), stream);
+            }
+        } catch (RuntimeException e) {
+            driver.abandonCapture(stream);
+            throw e;
+        }
+        return driver.endCapture(stream);
+    }
+
+    private List<Runnable> resolve(StaticPlan plan, StaticPlan.Step step, Bases bases) {
+        CudaDriver driver = device.driver();
+        CudaDriver.Stream stream = device.stream();
+        List<Runnable> out = new ArrayList<>();
+        if (step instanceof StaticPlan.Kernels k) {
+            for (Launch l : k.launches()) {
+                CudaDriver.Function f = device.function(l.function());
+                List<Number> arguments = l.arguments().stream()
+                        .map(a -> argument(plan, a, bases))
+                        .toList();
+                out.add(() -> driver.launch(
+                        f,
+                        l.gridX(),
+                        l.gridY(),
+                        l.gridZ(),
+                        l.blockX(),
+                        l.blockY(),
+                        l.blockZ(),
+                        l.sharedBytes(),
+                        arguments,
+                        stream));
+            }
+        } else if (step instanceof StaticPlan.Product p) {
+            CudaDriver.Matmul matmul =
+                    matmuls.computeIfAbsent(p.shape(), shape -> driver.createMatmul(shape, StaticPlan.SCRATCH_BYTES));
+            long a = address(plan, p.a(), bases);
+            long b = address(plan, p.b(), bases);
+            @Nullable
+            Long bias =
+                    p.bias().isPresent() ? bases.of(plan.buffers().get(p.bias().getAsInt())) : null;
+            long d = address(plan, p.d(), bases);
+            out.add(() -> driver.matmul(matmul, a, b, bias, d, bases.scratch(), stream));
+        } else if (step instanceof StaticPlan.Copy c) {
+            long from = address(plan, c.from(), bases);
+            long to = address(plan, c.to(), bases);
+            out.add(() -> driver.copyOnDevice(to, from, c.bytes(), stream));
+        }
+        return out;
+    }
+
+    private static Number argument(StaticPlan plan, Launch.Argument a, Bases bases) {
+        if (a instanceof Launch.Address at) {
+            return bases.of(plan.buffers().get(at.buffer())) + at.byteOffset();
+        }
+        return ((Launch.Scalar) a).value();
+    }
+
+    private static long address(StaticPlan plan, StaticPlan.Place p, Bases bases) {
+        return bases.of(plan.buffers().get(p.buffer())) + p.byteOffset();
+    }
+
+    @Override
+    protected void release() {
+        device.closing(() -> {
+            stateless.close();
+            matmuls.values().forEach(CudaDriver.Matmul::close);
+            matmuls.clear();
+            CudaDriver.PinnedMemory in = pinnedIn;
+            if (in != null) {
+                in.close();
+            }
+            CudaDriver.PinnedMemory out = pinnedOut;
+            if (out != null) {
+                out.close();
+            }
+        });
+        arena.close();
+        weights.close();
+    }
+
+    @Override
+    public String toString() {
+        return super.toString() + " on CUDA";
+    }
+}

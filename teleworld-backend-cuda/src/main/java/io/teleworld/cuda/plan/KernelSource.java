@@ -1,0 +1,29 @@
+package io.teleworld.cuda.plan;
+
+import io.teleworld.graph.Op;
+import io.teleworld.graph.TensorType;
+import java.util.List;
+
+/** Where a plan gets its kernels from. Implementations are stateless and thread-safe. */
+public interface KernelSource {
+
+    /** Whether there is a kernel for an operator, for the element types that graphs usually give it. */
+    boolean supports(Class<? extends Op> op);
+
+    /**
+     * The launches that compute one operator.
+     *
+     * @param op without symbols
+     * @param inputs types of the operands, all extents known
+     * @param outputs types of the results, all extents known, at least one element in all
+     * @param inputBuffers the plan's number of each operand's buffer; operands begin at multiples of 16 bytes
+     * @param outputBuffers the plan's number of each result's buffer
+     * @throws io.teleworld.error.TeleWorldException of category BACKEND if there is no kernel for these types
+     */
+    List<Launch> launches(
+            Op op,
+            List<TensorType> inputs,
+            List<TensorType> outputs,
+            List<Integer> inputBuffers,
+            List<Integer> outputBuffers);
+}

@@ -1,0 +1,722 @@
+package io.teleworld.cuda.plan;
+
+import io.teleworld.cuda.driver.CudaDriver.Epilogue;
+import io.teleworld.cuda.driver.CudaDriver.MatmulShape;
+import io.teleworld.cuda.plan.StaticPlan.Place;
+import io.teleworld.error.TeleWorldException;
+import io.teleworld.graph.Graph;
+import io.teleworld.graph.Node;
+import io.teleworld.graph.Op;
+import io.teleworld.graph.Shape;
+import io.teleworld.graph.State;
+import io.teleworld.graph.TensorType;
+import io.teleworld.graph.Value;
+import io.teleworld.tensor.DType;
+import io.teleworld.tensor.HostTensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.TreeMap;
+
+/** Builds one {@link StaticPlan}; used once, by one thread. */
+final class PlanBuilder {
+
+    /** Views start at multiples of this, because kernels and matrix products load 16 bytes at once. */
+    private static final long VIEW_ALIGNMENT = 16;
+
+    /** A buffer before it has a place; a view has a root and an offset into it. */
+    private static final class Draft {
+        private final Region region;
+        private final long offset;
+        private final long bytes;
+        private final DType dtype;
+        private final long[] shape;
+        private final int root;
+        private int first = Integer.MAX_VALUE;
+        private int last = -1;
+
+        Draft(Region region, long offset, DType dtype, long[] shape, int root) {
+            this.region = region;
+            this.offset = offset;
+            this.bytes = Math.multiplyExact(HostTensor.elementCount(shape), (long) dtype.byteSize());
+            this.dtype = dtype;
+            this.shape = shape;
+            this.root = root;
+        }
+    }
+
+    private static final int NO_ROOT = -1;
+
+    private final Graph graph;
+    private final RunShape run;
+    private final WeightLayout weights;
+    private final StateLayout states;
+    private final KernelSource kernels;
+    private final boolean products;
+    private final DType narrow;
+
+    private final List<Draft> drafts = new ArrayList<>();
+    private final List<StaticPlan.Step> steps = new ArrayList<>();
+    private final Map<Value, Integer> buffers = new HashMap<>();
+    private final Map<Value, Integer> narrowed = new HashMap<>();
+    private final Map<String, Integer> inputs = new LinkedHashMap<>();
+    private final Map<String, Integer> outputs = new LinkedHashMap<>();
+    private final Set<Value> outputValues;
+    private final Set<Value> weightValues = new HashSet<>();
+    private final Map<State, Value> writes = new LinkedHashMap<>();
+    private long inputBytes;
+    private long outputBytes;
+
+    PlanBuilder(
+            Graph graph,
+            RunShape run,
+            WeightLayout weights,
+            StateLayout states,
+            KernelSource kernels,
+            boolean products,
+            DType narrow) {
+        this.graph = graph;
+        this.run = run;
+        this.weights = weights;
+        this.states = states;
+        this.kernels = kernels;
+        this.products = products;
+        this.narrow = narrow;
+        this.outputValues = new HashSet<>(graph.outputs().values());
+        weightValues.addAll(graph.parameters().values());
+        weightValues.addAll(graph.constants().keySet());
+    }
+
+    StaticPlan build() {
+        graph.inputs().forEach((name, v) -> {
+            long[] shape = extents(v);
+            int id = add(new Draft(Region.INPUT, inputBytes, v.dtype(), shape, NO_ROOT));
+            inputBytes += BufferPlanner.align(drafts.get(id).bytes);
+            buffers.put(v, id);
+            inputs.put(name, id);
+        });
+        for (Node n : graph.nodes()) {
+            try {
+                lower(n);
+            } catch (TeleWorldException e) {
+                throw new TeleWorldException(
+                        e.category(), "planning " + n.name() + " of graph " + graph.name() + ": " + e.getMessage(), e);
+            }
+        }
+        graph.outputs().forEach(this::output);
+        writeStates();
+        return layOut();
+    }
+
+    // ------------------------------------------------------------------------------------------ buffers
+
+    private long[] extents(Value v) {
+        return v.shape().evaluate(run.symbols());
+    }
+
+    private int add(Draft d) {
+        drafts.add(d);
+        return drafts.size() - 1;
+    }
+
+    private int workspace(DType dtype, long[] shape) {
+        return add(new Draft(Region.WORKSPACE, 0, dtype, shape, NO_ROOT));
+    }
+
+    /** A new buffer for a value that a kernel makes, in the output region if a run returns the value. */
+    private int make(Value v) {
+        int id = outputValues.contains(v) ? outputBuffer(v) : workspace(v.dtype(), extents(v));
+        buffers.put(v, id);
+        return id;
+    }
+
+    private int outputBuffer(Value v) {
+        int id = add(new Draft(Region.OUTPUT, outputBytes, v.dtype(), extents(v), NO_ROOT));
+        outputBytes += BufferPlanner.align(drafts.get(id).bytes);
+        return id;
+    }
+
+    private int view(int of, long byteOffset, DType dtype, long[] shape) {
+        Draft d = drafts.get(of);
+        int root = d.root == NO_ROOT ? of : d.root;
+        return add(new Draft(d.region, d.offset + byteOffset, dtype, shape, root));
+    }
+
+    private int buffer(Value v) {
+        Integer known = buffers.get(v);
+        if (known != null) {
+            return known;
+        }
+        if (!weightValues.contains(v)) {
+            throw new IllegalStateException("value " + v + " is used before it is made");
+        }
+        int id = weight(v, v.dtype());
+        buffers.put(v, id);
+        return id;
+    }
+
+    private int weight(Value v, DType dtype) {
+        return add(new Draft(Region.WEIGHTS, weights.entry(v, dtype).offset(), dtype, extents(v), NO_ROOT));
+    }
+
+    /** Operand {@code i} of a node, in the element type of products if it is narrowed. */
+    private int operand(Node n, int i) {
+        Value v = n.inputs().get(i);
+        if (!Narrowing.applies(n, i, narrow)) {
+            return buffer(v);
+        }
+        Integer known = narrowed.get(v);
+        if (known != null) {
+            return known;
+        }
+        int id;
+        if (weightValues.contains(v)) {
+            id = weight(v, narrow);
+        } else {
+            int wide = buffer(v);
+            id = workspace(narrow, extents(v));
+            launch(n.name(), new Op.Cast(narrow), List.of(wide), List.of(id));
+        }
+        narrowed.put(v, id);
+        return id;
+    }
+
+    // ------------------------------------------------------------------------------------------ steps
+
+    private void step(StaticPlan.Step s) {
+        int at = steps.size();
+        steps.add(s);
+        s.reads().forEach(id -> touch(id, at));
+        s.writes().forEach(id -> touch(id, at));
+    }
+
+    private void touch(int id, int at) {
+        Draft d = drafts.get(id);
+        Draft root = d.root == NO_ROOT ? d : drafts.get(d.root);
+        root.first = Math.min(root.first, at);
+        root.last = Math.max(root.last, at);
+    }
+
+    private TensorType type(int id) {
+        Draft d = drafts.get(id);
+        return new TensorType(d.dtype, Shape.of(d.shape));
+    }
+
+    private boolean isEmpty(int id) {
+        return drafts.get(id).bytes == 0;
+    }
+
+    private void launch(String node, Op op, List<Integer> in, List<Integer> out) {
+        if (out.stream().allMatch(this::isEmpty)) {
+            return;
+        }
+        List<Launch> launches = kernels.launches(
+                op,
+                in.stream().map(this::type).toList(),
+                out.stream().map(this::type).toList(),
+                in,
+                out);
+        if (!launches.isEmpty()) {
+            step(new StaticPlan.Kernels(node, launches, in, out));
+        }
+    }
+
+    private void copy(String node, int from, long fromOffset, int to, long toOffset, long bytes) {
+        if (bytes > 0) {
+            step(new StaticPlan.Copy(node, new Place(from, fromOffset), new Place(to, toOffset), bytes));
+        }
+    }
+
+    private void lower(Node n) {
+        Op op = n.op();
+        if (op instanceof Op.ReadState r) {
+            buffers.put(n.output(), read(n.name(), r.state()));
+        } else if (op instanceof Op.WriteState w) {
+            writes.put(w.state(), n.inputs().get(0));
+        } else if (isView(n)) {
+            buffers.put(
+                    n.output(), view(buffer(n.inputs().get(0)), 0, n.output().dtype(), extents(n.output())));
+        } else if (op instanceof Op.Slice s && slice(n, s)) {
+            return;
+        } else if (op instanceof Op.Split s && split(n, s)) {
+            return;
+        } else if (op instanceof Op.Concat c && concat(n, c)) {
+            return;
+        } else if (products && (op instanceof Op.Linear || op instanceof Op.MatMul) && product(n)) {
+            return;
+        } else {
+            kernel(n);
+        }
+    }
+
+    private void kernel(Node n) {
+        List<Integer> in = new ArrayList<>();
+        boolean isNarrow = false;
+        for (int i = 0; i < n.inputs().size(); i++) {
+            isNarrow |= Narrowing.applies(n, i, narrow);
+            in.add(operand(n, i));
+        }
+        if (!isNarrow) {
+            launch(
+                    n.name(),
+                    bind(n.op()),
+                    in,
+                    n.outputs().stream().map(this::make).toList());
+            return;
+        }
+        Value v = n.output();
+        int result = workspace(narrow, extents(v));
+        launch(n.name(), bind(n.op()), in, List.of(result));
+        launch(n.name(), new Op.Cast(v.dtype()), List.of(result), List.of(make(v)));
+    }
+
+    /** The operator with its target shape's symbols replaced. */
+    private Op bind(Op op) {
+        if (op instanceof Op.Expand e) {
+            return new Op.Expand(Shape.of(e.shape().evaluate(run.symbols())));
+        }
+        return op;
+    }
+
+    // ------------------------------------------------------------------------------------------ views
+
+    private boolean isView(Node n) {
+        Op op = n.op();
+        if (op instanceof Op.Reshape) {
+            return true;
+        }
+        Value x = n.inputs().isEmpty() ? null : n.inputs().get(0);
+        if (x == null) {
+            return false;
+        }
+        if (op instanceof Op.Cast c) {
+            return c.to() == x.dtype();
+        }
+        if (op instanceof Op.Expand) {
+            return Arrays.equals(extents(x), extents(n.output()));
+        }
+        if (op instanceof Op.Concat) {
+            return n.inputs().size() == 1;
+        }
+        return op instanceof Op.Transpose t && movesUnitAxesOnly(extents(x), t.permutation());
+    }
+
+    private static boolean movesUnitAxesOnly(long[] shape, List<Integer> permutation) {
+        int previous = -1;
+        for (int axis : permutation) {
+            if (shape[axis] == 1) {
+                continue;
+            }
+            if (axis < previous) {
+                return false;
+            }
+            previous = axis;
+        }
+        return true;
+    }
+
+    /** Elements before an axis: 1 if the runs of the axis are runs of memory. */
+    private static long outer(long[] shape, int axis) {
+        long n = 1;
+        for (int a = 0; a < axis; a++) {
+            n *= shape[a];
+        }
+        return n;
+    }
+
+    private boolean slice(Node n, Op.Slice s) {
+        Value x = n.inputs().get(0);
+        long[] shape = extents(x);
+        int axis = x.shape().axis(s.axis());
+        long from = s.start() < 0 ? s.start() + shape[axis] : s.start();
+        return part(n.output(), x, shape, axis, from);
+    }
+
+    /** Makes a value a view of a run of an axis if it can be one. */
+    private boolean part(Value out, Value x, long[] shape, int axis, long from) {
+        if (outer(shape, axis) != 1) {
+            return false;
+        }
+        long offset = from * inner(shape, axis) * x.dtype().byteSize();
+        if (offset % VIEW_ALIGNMENT != 0) {
+            return false;
+        }
+        buffers.put(out, view(buffer(x), offset, x.dtype(), extents(out)));
+        return true;
+    }
+
+    private static long inner(long[] shape, int axis) {
+        long n = 1;
+        for (int a = axis + 1; a < shape.length; a++) {
+            n *= shape[a];
+        }
+        return n;
+    }
+
+    private boolean split(Node n, Op.Split s) {
+        Value x = n.inputs().get(0);
+        long[] shape = extents(x);
+        int axis = x.shape().axis(s.axis());
+        if (outer(shape, axis) != 1) {
+            return false;
+        }
+        long from = 0;
+        for (long size : s.sizes()) {
+            if (from * inner(shape, axis) * x.dtype().byteSize() % VIEW_ALIGNMENT != 0) {
+                return false;
+            }
+            from += size;
+        }
+        from = 0;
+        for (int i = 0; i < n.outputs().size(); i++) {
+            part(n.outputs().get(i), x, shape, axis, from);
+            from += s.sizes().get(i);
+        }
+        return true;
+    }
+
+    /** Joins along the outermost axis that is not 1 by copying. */
+    private boolean concat(Node n, Op.Concat c) {
+        int axis = n.output().shape().axis(c.axis());
+        if (outer(extents(n.output()), axis) != 1) {
+            return false;
+        }
+        List<Integer> parts = n.inputs().stream().map(this::buffer).toList();
+        int to = make(n.output());
+        long at = 0;
+        for (int part : parts) {
+            copy(n.name(), part, 0, to, at, drafts.get(part).bytes);
+            at += drafts.get(part).bytes;
+        }
+        return true;
+    }
+
+    // ------------------------------------------------------------------------------------------ products
+
+    private boolean product(Node n) {
+        Value x = n.inputs().get(0);
+        Value w = n.inputs().get(1);
+        DType declared = x.dtype();
+        if (declared != DType.F32 && declared != DType.F16 && declared != DType.BF16) {
+            return false;
+        }
+        boolean linear = n.op() instanceof Op.Linear;
+        long[] a = extents(x);
+        long[] b = extents(w);
+        long k = a[a.length - 1];
+        long rows = a[a.length - 2];
+        long columns = linear ? b[0] : b[b.length - 1];
+        if (k == 0) {
+            return false;
+        }
+        long[] leadA = Arrays.copyOf(a, a.length - 2);
+        long[] leadB = linear ? new long[0] : Arrays.copyOf(b, b.length - 2);
+        if (!isStrided(leadA, leadB) && !isAligned(n, rows, columns, k)) {
+            return false;
+        }
+        int left = operand(n, 0);
+        int right = operand(n, 1);
+        OptionalInt bias =
+                n.inputs().size() == 3 ? OptionalInt.of(buffer(n.inputs().get(2))) : OptionalInt.empty();
+        int d = make(n.output());
+        if (isEmpty(d)) {
+            return true;
+        }
+        Products p = new Products(
+                n.name(), drafts.get(left).dtype, declared, columns, k, linear, left, right, bias, d, leadA, leadB);
+        p.emit(rows);
+        return true;
+    }
+
+    /** Whether one strided product does all of a batch. */
+    private static boolean isStrided(long[] leadA, long[] leadB) {
+        return HostTensor.elementCount(leadA) == 1
+                || HostTensor.elementCount(leadB) == 1
+                || Arrays.equals(leadA, leadB);
+    }
+
+    /** Whether every single matrix of a batch begins where a view may begin. */
+    private boolean isAligned(Node n, long rows, long columns, long k) {
+        boolean narrowed = Narrowing.applies(n, 0, narrow) || Narrowing.applies(n, 1, narrow);
+        long size = narrowed ? narrow.byteSize() : n.output().dtype().byteSize();
+        return rows * k * size % VIEW_ALIGNMENT == 0
+                && k * columns * size % VIEW_ALIGNMENT == 0
+                && rows * columns * n.output().dtype().byteSize() % VIEW_ALIGNMENT == 0;
+    }
+
+    /** The products of one node. */
+    private final class Products {
+        private final String node;
+        private final DType operands;
+        private final DType result;
+        private final long n;
+        private final long k;
+        private final boolean transposedB;
+        private final int a;
+        private final int b;
+        private final OptionalInt bias;
+        private final int d;
+        private final long[] leadA;
+        private final long[] leadB;
+
+        Products(
+                String node,
+                DType operands,
+                DType result,
+                long n,
+                long k,
+                boolean transposedB,
+                int a,
+                int b,
+                OptionalInt bias,
+                int d,
+                long[] leadA,
+                long[] leadB) {
+            this.node = node;
+            this.operands = operands;
+            this.result = result;
+            this.n = n;
+            this.k = k;
+            this.transposedB = transposedB;
+            this.a = a;
+            this.b = b;
+            this.bias = bias;
+            this.d = d;
+            this.leadA = leadA;
+            this.leadB = leadB;
+        }
+
+        void emit(long m) {
+            long countA = HostTensor.elementCount(leadA);
+            long countB = HostTensor.elementCount(leadB);
+            if (countB == 1) {
+                // One right operand for all: the batch only adds rows.
+                add(m * countA, 1, 0, 0, 0, 0);
+            } else if (countA == 1) {
+                add(m, Math.toIntExact(countB), 0, k * n, 0, 0);
+            } else if (Arrays.equals(leadA, leadB)) {
+                add(m, Math.toIntExact(countB), m * k, k * n, 0, 0);
+            } else {
+                broadcast(m);
+            }
+        }
+
+        /** Leading axes that broadcast in other ways: one product for each. */
+        private void broadcast(long m) {
+            int rank = Math.max(leadA.length, leadB.length);
+            long[] lead = new long[rank];
+            long[] strideA = strides(leadA, rank);
+            long[] strideB = strides(leadB, rank);
+            for (int i = 0; i < rank; i++) {
+                lead[i] = Math.max(extent(leadA, rank, i), extent(leadB, rank, i));
+            }
+            long count = HostTensor.elementCount(lead);
+            for (long at = 0; at < count; at++) {
+                long rest = at;
+                long inA = 0;
+                long inB = 0;
+                for (int i = rank - 1; i >= 0; i--) {
+                    long index = rest % lead[i];
+                    rest /= lead[i];
+                    inA += index * strideA[i];
+                    inB += index * strideB[i];
+                }
+                add(m, 1, inA * m * k, inB * k * n, at * m * n, at);
+            }
+        }
+
+        private void add(long m, int batch, long offsetOrStrideA, long offsetOrStrideB, long offsetD, long index) {
+            boolean strided = batch > 1;
+            int size = operands.byteSize();
+            step(new StaticPlan.Product(
+                    index == 0 ? node : node + "#" + index,
+                    new MatmulShape(
+                            m,
+                            n,
+                            k,
+                            batch,
+                            strided ? offsetOrStrideA : 0,
+                            strided ? offsetOrStrideB : 0,
+                            strided ? m * n : 0,
+                            transposedB,
+                            operands,
+                            result,
+                            bias.isPresent() ? Epilogue.BIAS : Epilogue.NONE),
+                    new Place(a, strided ? 0 : offsetOrStrideA * size),
+                    new Place(b, strided ? 0 : offsetOrStrideB * size),
+                    bias,
+                    new Place(d, offsetD * result.byteSize())));
+        }
+    }
+
+    private static long extent(long[] lead, int rank, int axis) {
+        int own = axis - (rank - lead.length);
+        return own < 0 ? 1 : lead[own];
+    }
+
+    /** Strides in whole matrices; 0 where an axis is repeated. */
+    private static long[] strides(long[] lead, int rank) {
+        long[] out = new long[rank];
+        long stride = 1;
+        for (int i = rank - 1; i >= 0; i--) {
+            long e = extent(lead, rank, i);
+            out[i] = e == 1 ? 0 : stride;
+            stride *= e;
+        }
+        return out;
+    }
+
+    // ------------------------------------------------------------------------------------------ state
+
+    private int read(String node, State state) {
+        if (state instanceof State.FrameCache c) {
+            return readFrames(node, c);
+        }
+        State.Register r = (State.Register) state;
+        return add(
+                new Draft(Region.STATE, states.offset(r), r.dtype(), r.shape().known(), NO_ROOT));
+    }
+
+    private int readFrames(String node, State.FrameCache c) {
+        List<Integer> slots = slots(run.visible(), c.group());
+        long[] frame = c.frameShape().known();
+        long[] shape = new long[frame.length + 1];
+        shape[0] = slots.size();
+        System.arraycopy(frame, 0, shape, 1, frame.length);
+        long bytes = StateLayout.entryBytes(c);
+        boolean oneRun = runLength(slots, 0) == slots.size();
+        int first = slots.isEmpty() ? 0 : slots.get(0);
+        if (oneRun && first * bytes % VIEW_ALIGNMENT == 0) {
+            return add(new Draft(Region.STATE, states.offset(c) + first * bytes, c.dtype(), shape, NO_ROOT));
+        }
+        int gathered = workspace(c.dtype(), shape);
+        int memory = slotMemory(c);
+        for (int i = 0; i < slots.size(); ) {
+            int length = runLength(slots, i);
+            copy(node, memory, slots.get(i) * bytes, gathered, i * bytes, length * bytes);
+            i += length;
+        }
+        return gathered;
+    }
+
+    /** All slots of a cache. */
+    private int slotMemory(State.FrameCache c) {
+        long[] frame = c.frameShape().known();
+        long[] shape = new long[frame.length + 1];
+        shape[0] = states.capacity(c.group());
+        System.arraycopy(frame, 0, shape, 1, frame.length);
+        return add(new Draft(Region.STATE, states.offset(c), c.dtype(), shape, NO_ROOT));
+    }
+
+    private static List<Integer> slots(Map<String, List<Integer>> of, String group) {
+        return of.getOrDefault(group, List.of());
+    }
+
+    /** How many slots from {@code start} on lie one behind the other. */
+    private static int runLength(List<Integer> slots, int start) {
+        int n = 1;
+        while (start + n < slots.size() && slots.get(start + n) == slots.get(start) + n) {
+            n++;
+        }
+        return Math.min(n, slots.size() - start);
+    }
+
+    private void writeStates() {
+        Map<State, Integer> sources = new LinkedHashMap<>();
+        writes.forEach((state, v) -> {
+            boolean written = state instanceof State.FrameCache c
+                    ? !slots(run.written(), c.group()).isEmpty()
+                    : run.writeRegisters();
+            if (written) {
+                sources.put(state, stable(state, buffer(v)));
+            }
+        });
+        sources.forEach((state, from) -> {
+            if (state instanceof State.FrameCache c) {
+                List<Integer> slots = slots(run.written(), c.group());
+                long bytes = StateLayout.entryBytes(c);
+                int memory = slotMemory(c);
+                for (int i = 0; i < slots.size(); ) {
+                    int length = runLength(slots, i);
+                    copy(state.name(), from, i * bytes, memory, slots.get(i) * bytes, length * bytes);
+                    i += length;
+                }
+            } else {
+                copy(state.name(), from, 0, read(state.name(), state), 0, drafts.get(from).bytes);
+            }
+        });
+    }
+
+    /** What is to be written, out of reach of the other writes. */
+    private int stable(State state, int from) {
+        Draft d = drafts.get(from);
+        if (d.region != Region.STATE) {
+            return from;
+        }
+        int copy = workspace(d.dtype, d.shape);
+        copy(state.name(), from, 0, copy, 0, d.bytes);
+        return copy;
+    }
+
+    private void output(String name, Value v) {
+        int from = buffer(v);
+        int id = from;
+        if (drafts.get(from).region != Region.OUTPUT || drafts.get(from).root != NO_ROOT) {
+            Integer same = outputs.entrySet().stream()
+                    .filter(e -> v.equals(graph.outputs().get(e.getKey())))
+                    .map(Map.Entry::getValue)
+                    .findFirst()
+                    .orElse(null);
+            id = same == null ? outputBuffer(v) : same;
+            if (same == null) {
+                copy(name, from, 0, id, 0, drafts.get(from).bytes);
+            }
+        }
+        outputs.put(name, id);
+    }
+
+    // ------------------------------------------------------------------------------------------ layout
+
+    private StaticPlan layOut() {
+        List<BufferPlanner.Request> requests = new ArrayList<>();
+        Map<Integer, Integer> requestOf = new TreeMap<>();
+        for (int i = 0; i < drafts.size(); i++) {
+            Draft d = drafts.get(i);
+            if (d.region == Region.WORKSPACE && d.root == NO_ROOT && d.last >= 0) {
+                requestOf.put(i, requests.size());
+                requests.add(new BufferPlanner.Request(d.bytes, d.first, d.last));
+            }
+        }
+        BufferPlanner.Layout layout = BufferPlanner.plan(requests);
+        List<StaticPlan.Buffer> placed = new ArrayList<>();
+        for (int i = 0; i < drafts.size(); i++) {
+            Draft d = drafts.get(i);
+            long offset = d.offset;
+            if (d.region == Region.WORKSPACE) {
+                Integer request = requestOf.get(d.root == NO_ROOT ? i : d.root);
+                offset += request == null ? 0 : layout.offsets().get(request);
+            }
+            placed.add(new StaticPlan.Buffer(
+                    d.region,
+                    offset,
+                    d.bytes,
+                    d.dtype,
+                    Arrays.stream(d.shape).boxed().toList()));
+        }
+        boolean multiplies = steps.stream().anyMatch(StaticPlan.Product.class::isInstance);
+        MemoryEstimate memory = new MemoryEstimate(
+                weights.bytes(),
+                states.bytes(),
+                inputBytes,
+                outputBytes,
+                layout.bytes(),
+                multiplies ? StaticPlan.SCRATCH_BYTES : 0);
+        return new StaticPlan(graph, placed, steps, inputs, outputs, memory, layout.liveBytes());
+    }
+}

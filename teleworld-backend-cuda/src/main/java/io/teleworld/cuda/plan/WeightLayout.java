@@ -1,0 +1,98 @@
+package io.teleworld.cuda.plan;
+
+import io.teleworld.graph.Graph;
+import io.teleworld.graph.Node;
+import io.teleworld.graph.Value;
+import io.teleworld.tensor.DType;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Where parameters and constants lie, and in which element types: their declared one, that of products, or both,
+ * whichever the graph uses. Immutable.
+ */
+public final class WeightLayout {
+
+    /**
+     * One stored form of a weight.
+     *
+     * @param value the parameter or constant
+     * @param dtype the stored element type
+     * @param offset where it begins, in bytes
+     * @param bytes its size
+     */
+    public record Entry(Value value, DType dtype, long offset, long bytes) {}
+
+    private record Key(Value value, DType dtype) {}
+
+    private final List<Entry> entries = new ArrayList<>();
+    private final Map<Key, Entry> byKey = new HashMap<>();
+    private final long bytes;
+
+    private WeightLayout(Graph graph, DType narrow) {
+        Set<Value> weights = new HashSet<>(graph.parameters().values());
+        weights.addAll(graph.constants().keySet());
+        List<Key> used = new ArrayList<>();
+        Set<Key> known = new HashSet<>();
+        for (Node n : graph.nodes()) {
+            for (int i = 0; i < n.inputs().size(); i++) {
+                Value v = n.inputs().get(i);
+                if (weights.contains(v)) {
+                    Key k = new Key(v, Narrowing.applies(n, i, narrow) ? narrow : v.dtype());
+                    if (known.add(k)) {
+                        used.add(k);
+                    }
+                }
+            }
+        }
+        for (Value v : graph.outputs().values()) {
+            Key k = new Key(v, v.dtype());
+            if (weights.contains(v) && known.add(k)) {
+                used.add(k);
+            }
+        }
+        long next = 0;
+        for (Key k : used) {
+            long size = Math.multiplyExact(
+                    k.value().shape().elementCount().known(), (long) k.dtype().byteSize());
+            Entry e = new Entry(k.value(), k.dtype(), next, size);
+            entries.add(e);
+            byKey.put(k, e);
+            next = Math.addExact(next, BufferPlanner.align(size));
+        }
+        bytes = next;
+    }
+
+    /**
+     * The layout of a graph's weights.
+     *
+     * @param graph as it is run
+     * @param narrow the element type of products; F32 to change nothing
+     */
+    public static WeightLayout of(Graph graph, DType narrow) {
+        return new WeightLayout(graph, narrow);
+    }
+
+    /** What is stored, in the order of first use. */
+    public List<Entry> entries() {
+        return List.copyOf(entries);
+    }
+
+    /** A stored form, which the graph must use. */
+    Entry entry(Value value, DType dtype) {
+        Entry e = byKey.get(new Key(value, dtype));
+        if (e == null) {
+            throw new IllegalStateException("weight " + value + " is not stored in " + dtype);
+        }
+        return e;
+    }
+
+    /** Bytes of all together. */
+    public long bytes() {
+        return bytes;
+    }
+}
