@@ -130,7 +130,7 @@ record PackageParts(ModelPackage files, Prompts prompts) implements WorldParts {
                 world.segments(),
                 generator,
                 world.guidance().holes(),
-                () -> new GeometryReconstructor(geometry, scope),
+                () -> new GeometryReconstructor(geometry, files.geometry(), scope),
                 codec,
                 codec,
                 superResolver(runtime, scope, options),

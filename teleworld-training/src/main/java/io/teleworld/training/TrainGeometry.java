@@ -9,7 +9,10 @@ import io.teleworld.training.data.WalkClips;
 import io.teleworld.training.recipe.GeometryObjective;
 import io.teleworld.training.recipe.NetworkFile;
 import io.teleworld.training.recipe.Optimizers;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
@@ -29,6 +32,12 @@ import picocli.CommandLine.Spec;
 final class TrainGeometry implements Callable<Integer> {
 
     private static final int CLIP_FRAMES = 4;
+    private static final int ATTENTION_BLOCKS = 4;
+    private static final int ATTENTION_HEADS = 4;
+
+    /** Frames between the keyframes of a session: latents 2, 6 and 10 of segments of 36 frames. */
+    private static final int[] GAPS = {4, 16, 16};
+
     private static final int WARMUP = 60;
 
     @Spec
@@ -50,6 +59,14 @@ final class TrainGeometry implements Callable<Integer> {
     @Option(names = "--held-clips", paramLabel = "N", description = "Pictures of other maps to judge by.")
     int heldClips = 24;
 
+    @Option(
+            names = "--keyframes",
+            paramLabel = "N",
+            description = "Keyframes of a sample; 2 or more give the network attention over the last N. By default 1, or what "
+                    + "--weights was trained with.")
+    @Nullable
+    Integer keyframes;
+
     @Override
     public Integer call() {
         train();
@@ -59,21 +76,68 @@ final class TrainGeometry implements Callable<Integer> {
     /** Trains and tells what changed. */
     LoopArguments.Figures train() {
         loop.prepare(Objects.requireNonNull(spec, "command specification"), "geometry");
-        LoopArguments.Start<GeometryNetConfig> start =
-                loop.start(size.geometry(), GeometryNet::initialise, NetworkFile::read);
+        LoopArguments.Start<GeometryNetConfig> start = start();
+        int frames = start.config().attentionBlocks() == 0 ? 1 : start.config().earlierKeyframes() + 1;
         TeleWorldConfig world = size.world();
         SplittableRandom random = new SplittableRandom(loop.seed);
-        WalkClips judge = new WalkClips(worlds.heldOut(), world.intrinsics(), 1, 1);
+        WalkClips judge = new WalkClips(worlds.heldOut(), world.intrinsics(), schedules(frames), 1);
         List<GroundTruthClip> held = judge.take(heldClips, random);
-        WalkClips walks = new WalkClips(worlds.training(), world.intrinsics(), CLIP_FRAMES, 1);
-        int batch = loop.batch(16);
+        WalkClips walks = frames == 1
+                ? new WalkClips(worlds.training(), world.intrinsics(), CLIP_FRAMES, 1)
+                : new WalkClips(worlds.training(), world.intrinsics(), schedules(frames), 1);
+        int batch = loop.batch(frames == 1 ? 16 : 4);
         try (ClipPool pool = new ClipPool(walks, clips, 1, random.nextLong())) {
             pool.await(60);
             try (GeometryObjective objective = new GeometryObjective(
-                    start.config(), start.weights(), pool, held, batch, loop.device, loop.arithmetic(true))) {
+                    start.config(), start.weights(), pool, held, frames, batch, loop.device, loop.arithmetic(true))) {
                 return loop.train(
                         "geometry", start.config(), objective, Optimizers::geometry, Optimizers.GEOMETRY_RATE, WARMUP);
             }
         }
+    }
+
+    /** The network to begin with; blocks that its file lacks are drawn, and do nothing at first. */
+    private LoopArguments.Start<GeometryNetConfig> start() {
+        LoopArguments.Start<GeometryNetConfig> given =
+                loop.start(size.geometry(), GeometryNet::initialise, NetworkFile::read);
+        Integer wanted = keyframes;
+        if (wanted == null) {
+            return given;
+        }
+        if (wanted < 1) {
+            throw Cli.badArgument(
+                    Objects.requireNonNull(spec, "command specification"),
+                    "--keyframes is " + wanted + "; it must be at least 1");
+        }
+        int blocks = given.config().attentionBlocks();
+        if (wanted == 1 && blocks == 0) {
+            return given;
+        }
+        if (wanted == 1) {
+            throw Cli.badArgument(
+                    Objects.requireNonNull(spec, "command specification"),
+                    "--keyframes is 1 but --weights has attention over keyframes");
+        }
+        GeometryNetConfig config = given.config()
+                .withAttention(
+                        blocks == 0 ? ATTENTION_BLOCKS : blocks,
+                        blocks == 0 ? ATTENTION_HEADS : given.config().attentionHeads(),
+                        wanted - 1);
+        Map<String, float[]> weights = new LinkedHashMap<>(GeometryNet.initialise(config, loop.seed));
+        weights.putAll(given.weights());
+        return new LoopArguments.Start<>(config, weights);
+    }
+
+    /** Which frames of a walk are keyframes, from each of a segment's keyframes on. */
+    static List<List<Integer>> schedules(int frames) {
+        List<List<Integer>> all = new ArrayList<>();
+        for (int phase = 0; phase < GAPS.length; phase++) {
+            List<Integer> shown = new ArrayList<>(List.of(0));
+            for (int i = 1; i < frames; i++) {
+                shown.add(shown.get(i - 1) + GAPS[(phase + i - 1) % GAPS.length]);
+            }
+            all.add(shown);
+        }
+        return all;
     }
 }

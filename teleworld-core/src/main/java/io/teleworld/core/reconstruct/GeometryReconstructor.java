@@ -4,7 +4,11 @@ import io.teleworld.FrameGeometry;
 import io.teleworld.GuidanceFrame;
 import io.teleworld.Keyframe;
 import io.teleworld.Reconstructor;
+import io.teleworld.core.network.CameraRays;
+import io.teleworld.core.network.GeometryNet;
+import io.teleworld.core.network.GeometryNetConfig;
 import io.teleworld.geometry.Intrinsics;
+import io.teleworld.geometry.Pose;
 import io.teleworld.runtime.Program;
 import io.teleworld.runtime.ProgramState;
 import io.teleworld.runtime.RunOptions;
@@ -14,6 +18,7 @@ import io.teleworld.tensor.HostTensor;
 import io.teleworld.tensor.Tensor;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -25,9 +30,13 @@ import org.slf4j.LoggerFactory;
  *
  * <p>The network sees the picture and what the memory knows from its pose, in its own unit of length. The start picture's
  * median depth becomes the session's unit; later depths are brought into the memory's scale by {@link DepthAlignment}
- * and onto its surfaces by {@link NonRigidAlignment}, and a frame that does not fit the memory has all its depth dropped. Depths beyond {@link #SKY_DEPTH} count as sky.
+ * and onto its surfaces by {@link NonRigidAlignment}, and a frame that does not fit the memory has all its depth dropped.
+ * Depths beyond {@link #SKY_DEPTH} count as sky.
  *
- * <p>Thread-safe; keeps the scale of one session.
+ * <p>A network with attention is also told where the last keyframes were taken from and sees what it cached of them. A
+ * start picture, one at 0 s of which nothing is known, begins a new session: scale and keyframes are forgotten.
+ *
+ * <p>Thread-safe and deterministic; keeps scale and keyframes of one session.
  */
 public final class GeometryReconstructor implements Reconstructor {
 
@@ -39,6 +48,13 @@ public final class GeometryReconstructor implements Reconstructor {
     private final Program program;
     private final ProgramState state;
     private final Scope scope;
+    private final GeometryNetConfig config;
+    /** Poses of the last keyframes by the id of their cache entries, the oldest first. */
+    private final Map<Integer, Pose> window = new LinkedHashMap<>();
+
+    private int nextId;
+    private boolean started;
+
     /** The session's unit of length in the network's unit; 1 until the start picture was seen. */
     private double unit = 1;
 
@@ -47,11 +63,13 @@ public final class GeometryReconstructor implements Reconstructor {
     /**
      * A reconstructor for one session.
      *
-     * @param program compiled from the geometry network's graph; borrowed
+     * @param program compiled from {@link GeometryNet#graph}; borrowed
+     * @param config sizes of that network
      * @param scope owns what is made here
      */
-    public GeometryReconstructor(Program program, Scope scope) {
+    public GeometryReconstructor(Program program, GeometryNetConfig config, Scope scope) {
         this.program = program;
+        this.config = config;
         this.scope = scope;
         this.state = program.newState(scope);
     }
@@ -70,8 +88,16 @@ public final class GeometryReconstructor implements Reconstructor {
         int n = camera.width() * camera.height();
         try (Scope work = scope.child("geometry")) {
             HostTensor in = work.adopt(HostTensor.zeros(DType.F32, 1, 5, camera.height(), camera.width()));
+            boolean start = !started || (keyframe.timeSeconds() == 0 && !anyKnown(keyframe));
+            if (start) {
+                started = true;
+                unit = 1;
+                window.clear();
+                nextId = 0;
+                state.reset();
+            }
             boolean known = write(keyframe, in.mutableBuffer().asFloatBuffer(), n);
-            Map<String, Tensor> out = program.run(Map.of("image", in), state, RunOptions.DEFAULT, work);
+            Map<String, Tensor> out = run(keyframe, in, work);
             float[] prediction = values(out, "depth");
             float[] confidence = values(out, "confidence");
             float[] logit = values(out, "dynamic");
@@ -79,7 +105,7 @@ public final class GeometryReconstructor implements Reconstructor {
             for (int i = 0; i < n; i++) {
                 dynamic[i] = logit[i] > 0;
             }
-            if (!known) {
+            if (start) {
                 float median = DepthMaps.median(prediction);
                 unit = median > 0 ? median : 1;
             }
@@ -95,6 +121,43 @@ public final class GeometryReconstructor implements Reconstructor {
             }
             return new FrameGeometry(depth, confidence, camera, keyframe.pose(), dynamic);
         }
+    }
+
+    private static boolean anyKnown(Keyframe keyframe) {
+        for (float inverse : keyframe.known().inverseDepth()) {
+            if (inverse > 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Runs the network, with attention beside the last keyframes, among which this one then is. */
+    private Map<String, Tensor> run(Keyframe keyframe, HostTensor image, Scope work) {
+        if (config.attentionBlocks() == 0) {
+            return program.run(Map.of("image", image), state, RunOptions.DEFAULT, work);
+        }
+        Intrinsics camera = keyframe.intrinsics();
+        int rows = camera.height() / config.multiple();
+        int columns = camera.width() / config.multiple();
+        List<Pose> poses = new ArrayList<>();
+        poses.add(keyframe.pose());
+        poses.addAll(window.values());
+        float[] rays = new float[poses.size() * rows * columns * CameraRays.WIDTH];
+        CameraRays.write(keyframe.pose(), poses, camera, rows, columns, unit, rays, 0);
+        // As many ids as there are places: an entry is overwritten once it is out of sight.
+        int id = nextId++ % (config.earlierKeyframes() + 1);
+        RunOptions options = RunOptions.DEFAULT
+                .withVisible(GeometryNet.CACHE_GROUP, List.copyOf(window.keySet()))
+                .withWritten(GeometryNet.CACHE_GROUP, List.of(id));
+        HostTensor seen =
+                HostTensor.ofFloats(rays, poses.size(), (long) rows * columns, CameraRays.WIDTH);
+        Map<String, Tensor> out = program.run(Map.of("image", image, "rays", seen), state, options, work);
+        window.put(id, keyframe.pose());
+        if (window.size() > config.earlierKeyframes()) {
+            window.remove(window.keySet().iterator().next());
+        }
+        return out;
     }
 
     /** RGB in [−1, 1], the memory's inverse depth, its mask. Returns whether the memory knows anything. */

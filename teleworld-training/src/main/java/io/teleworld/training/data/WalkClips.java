@@ -14,6 +14,7 @@ import io.teleworld.worlds.World;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
 /**
  * Renders walks through worlds: random keys drive the same keyboard camera that sessions use, so that training sees the
@@ -33,7 +34,7 @@ public final class WalkClips implements ClipSupply {
 
     private final List<? extends WorldFactory> worlds;
     private final Intrinsics intrinsics;
-    private final int frames;
+    private final List<List<Integer>> schedules;
     private final int samplesPerAxis;
 
     /** Makes or looks up a world; thread-safe. */
@@ -56,18 +57,47 @@ public final class WalkClips implements ClipSupply {
      * @param samplesPerAxis edge samples per pixel along each axis; see {@link RenderTarget}
      */
     public WalkClips(List<? extends WorldFactory> worlds, Intrinsics intrinsics, int frames, int samplesPerAxis) {
-        if (worlds.isEmpty() || frames < 1) {
+        this(
+                worlds,
+                intrinsics,
+                List.of(IntStream.range(0, Math.max(0, frames)).boxed().toList()),
+                samplesPerAxis);
+    }
+
+    /**
+     * Clips that show only some frames of their walks.
+     *
+     * @param worlds at least one
+     * @param intrinsics the camera
+     * @param schedules numbers of the frames that are shown, ascending from 0; one list is drawn for each clip
+     * @param samplesPerAxis edge samples per pixel along each axis; see {@link RenderTarget}
+     */
+    public WalkClips(
+            List<? extends WorldFactory> worlds,
+            Intrinsics intrinsics,
+            List<List<Integer>> schedules,
+            int samplesPerAxis) {
+        if (worlds.isEmpty() || schedules.isEmpty() || schedules.stream().anyMatch(List::isEmpty)) {
             throw new IllegalArgumentException(
-                    worlds.size() + " worlds and clips of " + frames + " frames; both must be at least 1");
+                    worlds.size() + " worlds and clips of frames " + schedules + "; both must be at least 1");
+        }
+        for (List<Integer> s : schedules) {
+            for (int i = 0; i < s.size(); i++) {
+                if (i == 0 ? s.get(i) != 0 : s.get(i) <= s.get(i - 1)) {
+                    throw new IllegalArgumentException("frames are " + s + "; they must ascend from 0");
+                }
+            }
         }
         this.worlds = List.copyOf(worlds);
         this.intrinsics = intrinsics;
-        this.frames = frames;
+        this.schedules = schedules.stream().map(List::copyOf).toList();
         this.samplesPerAxis = samplesPerAxis;
     }
 
     @Override
     public GroundTruthClip next(SplittableRandom random) {
+        List<Integer> shown = schedules.get(schedules.size() == 1 ? 0 : random.nextInt(schedules.size()));
+        int frames = shown.get(shown.size() - 1) + 1;
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
             World world = worlds.get(random.nextInt(worlds.size())).world(random);
             double unit = world.eyeHeight();
@@ -80,16 +110,16 @@ public final class WalkClips implements ClipSupply {
             if (!(median >= NEAREST_SCENE) || median > FARTHEST_SCENE || sky > MOST_SKY) {
                 continue;
             }
-            List<Pose> path = walk(world, start, median, random);
+            List<Pose> path = walk(world, start, median, frames, random);
             if (path.size() == frames) {
-                return render(world, path, startTime);
+                return render(world, path, shown, startTime);
             }
         }
         throw new IllegalStateException("no walkable clip of " + frames + " frames found in " + ATTEMPTS + " attempts");
     }
 
     /** Poses in eye heights; shorter than a clip where the walk hits something. */
-    private List<Pose> walk(World world, Pose start, double depth, SplittableRandom random) {
+    private List<Pose> walk(World world, Pose start, double depth, int frames, SplittableRandom random) {
         double unit = world.eyeHeight();
         double pace = Math.exp(random.nextDouble(Math.log(0.6), Math.log(2.2)));
         CameraOptions base = CameraOptions.DEFAULT;
@@ -170,7 +200,8 @@ public final class WalkClips implements ClipSupply {
         return Math.hypot(missX, missZ) > 0.02 * unit || Math.abs(end.ty() - start.ty()) > 0.55 * unit;
     }
 
-    private GroundTruthClip render(World world, List<Pose> path, double startTime) {
+    private GroundTruthClip render(World world, List<Pose> path, List<Integer> shown, double startTime) {
+        int frames = shown.size();
         double unit = world.eyeHeight();
         int w = intrinsics.width();
         int h = intrinsics.height();
@@ -180,15 +211,16 @@ public final class WalkClips implements ClipSupply {
         byte[] dynamic = new byte[frames * h * w];
         boolean[] moves = movers(world.instances());
         for (int t = 0; t < frames; t++) {
-            double time = startTime + (double) t / KeyboardCamera.FRAMES_PER_SECOND;
-            world.render(scaled(path.get(t), unit), intrinsics, time, target);
+            double time = startTime + (double) shown.get(t) / KeyboardCamera.FRAMES_PER_SECOND;
+            world.render(scaled(path.get(shown.get(t)), unit), intrinsics, time, target);
             System.arraycopy(target.rgb(), 0, rgb, t * h * w * 3, h * w * 3);
             for (int i = 0; i < h * w; i++) {
                 depth[t * h * w + i] = (float) (target.depth()[i] / unit);
                 dynamic[t * h * w + i] = (byte) (moves[target.label()[i]] ? 1 : 0);
             }
         }
-        return new GroundTruthClip(intrinsics, rgb, depth, dynamic, path);
+        return new GroundTruthClip(
+                intrinsics, rgb, depth, dynamic, shown.stream().map(path::get).toList());
     }
 
     private static boolean[] movers(List<InstanceInfo> instances) {

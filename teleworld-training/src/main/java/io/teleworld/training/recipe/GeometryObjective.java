@@ -1,7 +1,9 @@
 package io.teleworld.training.recipe;
 
+import io.teleworld.core.network.CameraRays;
 import io.teleworld.core.network.GeometryNet;
 import io.teleworld.core.network.GeometryNetConfig;
+import io.teleworld.geometry.Pose;
 import io.teleworld.training.data.ClipSupply;
 import io.teleworld.training.data.GroundTruthClip;
 import io.teleworld.training.data.SmoothNoise;
@@ -11,6 +13,7 @@ import io.teleworld.training.torch.TorchModule;
 import io.teleworld.training.torch.TorchTensors;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -23,7 +26,9 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * Trains the geometry net: error of log depth weighted by the predicted confidence (as VGGT), of its spatial
  * differences, and cross entropy of the dynamic mask. Depth is in eye heights; what a session's memory will say is
- * imitated by parts of the true depth with errors of scale and shape. Confined to one thread.
+ * imitated by parts of the true depth with errors of scale and shape. A network with attention sees clips of keyframes
+ * with their poses, in half of the clips with errors: a generated video follows its commands only roughly. Confined to one
+ * thread.
  */
 public final class GeometryObjective implements Objective, AutoCloseable {
 
@@ -33,27 +38,50 @@ public final class GeometryObjective implements Objective, AutoCloseable {
     private static final float NEAREST = 0.05f;
     private static final double CONFIDENCE_REWARD = 0.15;
 
+    /** Errors of the commanded poses: of all lengths of a clip, of places in eye heights, of angles in radians. */
+    private static final double LENGTH_ERROR = 0.1;
+
+    private static final double PLACE_ERROR = 0.02;
+    private static final double ANGLE_ERROR = 0.004;
+
     private final ClipSupply train;
     private final List<GroundTruthClip> held;
+    /** Keyframes of a sample, and whether the network is told where they are. */
+    private final int frames;
+
+    private final boolean posed;
+    private final int cell;
     private final int batch;
     private final int height;
     private final int width;
     private final TorchModule net;
 
+    /**
+     * @param config sizes
+     * @param initial weights by name
+     * @param train clips of {@code frames} keyframes; where that is 1, of any number, of which one is drawn
+     * @param held clips to judge by, of {@code frames} keyframes
+     * @param frames keyframes of a sample
+     * @param batch samples of a step
+     */
     public GeometryObjective(
             GeometryNetConfig config,
             Map<String, float[]> initial,
             ClipSupply train,
             List<GroundTruthClip> held,
+            int frames,
             int batch,
             String deviceId,
             Arithmetic arithmetic) {
         this.train = train;
         this.held = List.copyOf(held);
+        this.frames = frames;
+        this.posed = config.attentionBlocks() > 0;
+        this.cell = config.multiple();
         this.batch = batch;
         this.height = held.get(0).height();
         this.width = held.get(0).width();
-        this.net = TorchModule.of(GeometryNet.graph(config, height, width), initial, deviceId, arithmetic);
+        this.net = TorchModule.of(GeometryNet.clipGraph(config, frames, height, width), initial, deviceId, arithmetic);
     }
 
     @Override
@@ -69,18 +97,26 @@ public final class GeometryObjective implements Objective, AutoCloseable {
     @Override
     public Tensor loss(SplittableRandom random, Map<String, Double> metrics) {
         int area = height * width;
-        float[] image = new float[batch * 5 * area];
-        float[] logDepth = new float[batch * area];
-        float[] moving = new float[batch * area];
+        int n = batch * frames;
+        float[] image = new float[n * 5 * area];
+        float[] logDepth = new float[n * area];
+        float[] moving = new float[n * area];
+        List<Pose> poses = new ArrayList<>();
         for (int i = 0; i < batch; i++) {
             GroundTruthClip c = train.next(random);
-            int t = random.nextInt(c.frames());
-            fill(c, t, random.nextInt(5) < 3 ? random : null, random.nextBoolean(), image, i, logDepth, moving);
+            int first = frames == 1 ? random.nextInt(c.frames()) : 0;
+            boolean mirror = random.nextBoolean();
+            double scale = Math.exp(0.06 * random.nextGaussian());
+            boolean remembers = random.nextInt(5) < 3;
+            for (int t = 0; t < frames; t++) {
+                boolean known = frames == 1 ? remembers : remembers && random.nextInt(6) > 0;
+                fill(c, first + t, known ? random : null, scale, mirror, image, i * frames + t, logDepth, moving);
+            }
+            poses.addAll(commanded(c.poses().subList(first, first + frames), mirror, random));
         }
-        Tensor x = TorchTensors.to(TorchTensors.ofFloats(image, batch, 5, height, width), net.deviceId());
-        Tensor target = TorchTensors.to(TorchTensors.ofFloats(logDepth, batch, 1, height, width), net.deviceId());
-        Tensor dynamic = TorchTensors.to(TorchTensors.ofFloats(moving, batch, 1, height, width), net.deviceId());
-        Map<String, Tensor> out = net.forward(Map.of("image", x));
+        Tensor target = TorchTensors.to(TorchTensors.ofFloats(logDepth, n, 1, height, width), net.deviceId());
+        Tensor dynamic = TorchTensors.to(TorchTensors.ofFloats(moving, n, 1, height, width), net.deviceId());
+        Map<String, Tensor> out = net.forward(inputs(image, poses));
         Tensor difference = AutoencoderObjective.output(out, "depth").log().sub(target);
         Tensor error = difference.abs();
         Tensor confidence = AutoencoderObjective.output(out, "confidence");
@@ -107,15 +143,68 @@ public final class GeometryObjective implements Objective, AutoCloseable {
                 .add(entropy);
     }
 
+    private Map<String, Tensor> inputs(float[] image, List<Pose> poses) {
+        int n = image.length / (5 * height * width);
+        Map<String, Tensor> in = new TreeMap<>();
+        in.put("image", TorchTensors.to(TorchTensors.ofFloats(image, n, 5, height, width), net.deviceId()));
+        if (posed) {
+            int rows = height / cell;
+            int columns = width / cell;
+            int each = frames * frames * rows * columns * CameraRays.WIDTH;
+            float[] rays = new float[n / frames * each];
+            for (int i = 0; i < n / frames; i++) {
+                float[] own = CameraRays.all(
+                        poses.subList(i * frames, (i + 1) * frames), held.get(0).intrinsics(), rows, columns, 1);
+                System.arraycopy(own, 0, rays, i * each, each);
+            }
+            in.put(
+                    "rays",
+                    TorchTensors.to(
+                            TorchTensors.ofFloats(
+                                    rays, n / frames, frames, frames, (long) rows * columns, CameraRays.WIDTH),
+                            net.deviceId()));
+        }
+        return in;
+    }
+
+    /** The poses as a session believes them: mirrored with the picture, and in half of the clips a little wrong. */
+    private static List<Pose> commanded(List<Pose> truth, boolean mirror, SplittableRandom random) {
+        boolean wrong = random.nextBoolean();
+        double scale = wrong ? Math.exp(LENGTH_ERROR * random.nextGaussian()) : 1;
+        List<Pose> out = new ArrayList<>();
+        for (Pose p : truth) {
+            Pose q = p.withTranslation(scale * p.tx(), scale * p.ty(), scale * p.tz());
+            if (wrong) {
+                q = q.compose(Pose.yaw(ANGLE_ERROR * random.nextGaussian()))
+                        .compose(Pose.pitch(ANGLE_ERROR * random.nextGaussian()))
+                        .compose(Pose.translation(
+                                PLACE_ERROR * random.nextGaussian(),
+                                PLACE_ERROR * random.nextGaussian(),
+                                PLACE_ERROR * random.nextGaussian()));
+            }
+            out.add(mirror ? mirrored(q) : q);
+        }
+        return out;
+    }
+
+    /** The pose of the mirrored camera in the mirrored world, left and right exchanged. */
+    static Pose mirrored(Pose p) {
+        return new Pose(
+                p.r00(), -p.r01(), -p.r02(), -p.r10(), p.r11(), p.r12(), -p.r20(), p.r21(), p.r22(), -p.tx(), p.ty(),
+                p.tz());
+    }
+
     /**
-     * Fills sample {@code i} of a batch.
+     * Fills picture {@code i} of a batch.
      *
      * @param memory makes the imitated memory, or null for none
+     * @param scale of the imitated memory
      */
     private void fill(
             GroundTruthClip c,
             int t,
             @org.jspecify.annotations.Nullable SplittableRandom memory,
+            double scale,
             boolean mirror,
             float[] image,
             int i,
@@ -125,7 +214,6 @@ public final class GeometryObjective implements Objective, AutoCloseable {
         c.normalised(t, 1, 0, 0, height, width, image, i * 5 * area);
         float[] field = memory == null ? new float[0] : SmoothNoise.field(memory, height, width);
         float[] wobble = memory == null ? new float[0] : SmoothNoise.field(memory, height, width);
-        double scale = memory == null ? 1 : Math.exp(0.06 * memory.nextGaussian());
         double share = memory == null ? 0 : memory.nextDouble(-1.2, 1.6);
         for (int p = 0; p < area; p++) {
             float d = Math.max(NEAREST, Math.min(FARTHEST, c.depth()[t * area + p]));
@@ -159,43 +247,53 @@ public final class GeometryObjective implements Objective, AutoCloseable {
     public Map<String, Double> evaluate(Path folder, long step) {
         int area = height * width;
         double absRel = 0;
+        double lastAbsRel = 0;
         double close = 0;
         long intersection = 0;
         long union = 0;
         long counted = 0;
+        long lastCounted = 0;
         List<float[]> pictures = new ArrayList<>();
         List<float[]> truths = new ArrayList<>();
         List<float[]> depths = new ArrayList<>();
         for (int i = 0; i < held.size(); i++) {
             GroundTruthClip c = held.get(i);
-            float[] image = new float[5 * area];
-            float[] logDepth = new float[area];
-            float[] moving = new float[area];
-            fill(c, 0, null, false, image, 0, logDepth, moving);
+            float[] image = new float[frames * 5 * area];
+            float[] logDepth = new float[frames * area];
+            float[] moving = new float[frames * area];
+            for (int t = 0; t < frames; t++) {
+                fill(c, t, null, 1, false, image, t, logDepth, moving);
+            }
             try (PointerScope scope = new PointerScope()) {
-                Tensor x = TorchTensors.to(TorchTensors.ofFloats(image, 1, 5, height, width), net.deviceId());
-                Map<String, Tensor> out = net.inference(Map.of("image", x));
+                Map<String, Tensor> out = net.inference(inputs(image, c.poses().subList(0, frames)));
                 float[] depth = TorchTensors.toFloats(AutoencoderObjective.output(out, "depth"));
                 float[] dynamic = TorchTensors.toFloats(AutoencoderObjective.output(out, "dynamic"));
-                for (int p = 0; p < area; p++) {
+                for (int p = 0; p < frames * area; p++) {
                     double truth = Math.exp(logDepth[p]);
                     boolean says = dynamic[p] > 0;
                     boolean is = moving[p] > 0;
                     intersection += says && is ? 1 : 0;
                     union += says || is ? 1 : 0;
                     if (truth < FARTHEST * 0.99) {
-                        absRel += Math.abs(depth[p] - truth) / truth;
+                        double error = Math.abs(depth[p] - truth) / truth;
+                        absRel += error;
                         close += Math.max(depth[p] / truth, truth / depth[p]) < 1.25 ? 1 : 0;
                         counted++;
+                        if (p >= (frames - 1) * area) {
+                            lastAbsRel += error;
+                            lastCounted++;
+                        }
                     }
                 }
                 if (i < 6) {
-                    pictures.add(java.util.Arrays.copyOf(image, 3 * area));
-                    truths.add(logDepth);
+                    int last = frames - 1;
+                    pictures.add(Arrays.copyOfRange(image, last * 5 * area, (last * 5 + 3) * area));
+                    truths.add(Arrays.copyOfRange(logDepth, last * area, frames * area));
+                    float[] shown = new float[area];
                     for (int p = 0; p < area; p++) {
-                        depth[p] = (float) Math.log(depth[p]);
+                        shown[p] = (float) Math.log(depth[last * area + p]);
                     }
-                    depths.add(depth);
+                    depths.add(shown);
                 }
             }
         }
@@ -211,6 +309,7 @@ public final class GeometryObjective implements Objective, AutoCloseable {
         AutoencoderObjective.write(sheet, folder.resolve("geometry-" + step + ".png"));
         Map<String, Double> m = new TreeMap<>();
         m.put("held_abs_rel", absRel / counted);
+        m.put("held_last_abs_rel", lastAbsRel / lastCounted);
         m.put("held_delta_1_25", close / counted);
         m.put("held_dynamic_iou", union == 0 ? 1.0 : (double) intersection / union);
         return m;

@@ -3,6 +3,7 @@ package io.teleworld.training.recipe;
 import io.teleworld.training.optim.AdamW;
 import io.teleworld.training.optim.Muon;
 import io.teleworld.training.optim.Optimizer;
+import io.teleworld.training.optim.OptimizerGroup;
 import io.teleworld.training.optim.ParameterGroups;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
@@ -22,6 +23,9 @@ public final class Optimizers {
     private static final double CONVOLUTION_DECAY = 0.1;
     private static final double ADAM_FACTOR = 0.5;
 
+    /** Share of the rate for what an earlier stage has trained. */
+    private static final double TRAINED_BEFORE = 0.1;
+
     private Optimizers() {}
 
     /** For the autoencoder: all but the encoder's first and the decoder's last convolution count as hidden. */
@@ -39,14 +43,32 @@ public final class Optimizers {
                 ADAM_FACTOR);
     }
 
-    /** For the geometry net: all but stem and heads count as hidden. */
+    /**
+     * For the geometry net: all but stem and heads count as hidden. Where it has attention, the convolutions take a small
+     * share of the rate: they were trained before.
+     */
     public static Optimizer geometry(Map<String, Tensor> parameters) {
-        return ParameterGroups.muonAndAdamW(
-                parameters,
+        Map<String, Tensor> attention = ParameterGroups.select(parameters, n -> n.startsWith("attention."));
+        Map<String, Tensor> convolutions = ParameterGroups.select(parameters, n -> !n.startsWith("attention."));
+        Optimizer old = ParameterGroups.muonAndAdamW(
+                convolutions,
                 n -> !n.startsWith("stem") && !n.startsWith("head"),
                 Muon.Options.DEFAULT.withWeightDecay(CONVOLUTION_DECAY),
                 AdamW.Options.DEFAULT,
                 ADAM_FACTOR);
+        if (attention.isEmpty()) {
+            return old;
+        }
+        return new OptimizerGroup()
+                .add(
+                        ParameterGroups.muonAndAdamW(
+                                attention,
+                                n -> !n.startsWith("attention.rays.0."),
+                                Muon.Options.DEFAULT.withWeightDecay(CONVOLUTION_DECAY),
+                                AdamW.Options.DEFAULT,
+                                ADAM_FACTOR),
+                        1)
+                .add(old, TRAINED_BEFORE);
     }
 
     /** For super-resolution: all but the first projection, the modulation and the decoder's last layer count as hidden. */

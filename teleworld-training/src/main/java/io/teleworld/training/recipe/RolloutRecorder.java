@@ -148,7 +148,7 @@ public final class RolloutRecorder implements AutoCloseable {
                     throw new IllegalStateException("a roll-out brings its own generator");
                 },
                 world.guidance().holes(),
-                () -> new GeometryReconstructor(depth, scope),
+                () -> new GeometryReconstructor(depth, geometry.config(), scope),
                 codec,
                 codec,
                 SuperResolver::identity,
