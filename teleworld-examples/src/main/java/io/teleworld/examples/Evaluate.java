@@ -22,6 +22,7 @@ import picocli.CommandLine.Spec;
             MemoryReport.class,
             AutoencoderReport.class,
             SuperResolutionReport.class,
+            GeometryReport.class,
             DeterminismReport.class,
             EnduranceReport.class,
             ParityReport.class,

@@ -121,6 +121,33 @@ final class HeldOutCase {
         return new RgbImage(target.width(), target.height(), target.rgb().clone());
     }
 
+    /**
+     * What is there to see, in eye heights.
+     *
+     * @param depth planar, +∞ for sky
+     * @param moving what moves by itself
+     * @param pose in the world's frame
+     */
+    @SuppressWarnings("ArrayRecordComponent") // a carrier of large arrays; never compared
+    record Geometry(RgbImage image, float[] depth, boolean[] moving, Pose pose) {}
+
+    /** Picture, depth and moving things of a frame. */
+    Geometry geometry(int frame) {
+        RgbImage image = truth(frame);
+        double eye = world.eyeHeight();
+        float[] depth = target.depth().clone();
+        boolean[] moving = new boolean[depth.length];
+        Map<Integer, Boolean> moves = new HashMap<>();
+        world.instances().forEach(i -> moves.put(i.id(), i.dynamic()));
+        for (int i = 0; i < depth.length; i++) {
+            depth[i] = (float) (depth[i] / eye);
+            moving[i] = moves.getOrDefault(target.label()[i], false);
+        }
+        Pose p = trajectory.poses().get(frame);
+        return new Geometry(
+                image, depth, moving, p.withTranslation(p.tx() / eye, p.ty() / eye, p.tz() / eye));
+    }
+
     /** The frames of the path, the start picture included. */
     int frames() {
         return trajectory.frames();

@@ -6,7 +6,9 @@ import io.teleworld.core.generate.SegmentLayout.Pass;
 import io.teleworld.core.generate.SegmentLayout.PassKind;
 import io.teleworld.core.model.ModelFiles;
 import io.teleworld.core.model.ModelPackage;
+import io.teleworld.core.network.CameraRays;
 import io.teleworld.core.network.FlopCounter;
+import io.teleworld.core.network.GeometryNet;
 import io.teleworld.core.network.SuperResolutionConfig;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformerConfig;
@@ -250,14 +252,20 @@ final class RooflineReport extends Evaluation {
                 files.geometryGraph(),
                 files.geometryWeights(),
                 chosen(files.world().precision().geometry())));
-        String input = files.geometryGraph().inputs().keySet().iterator().next();
+        boolean attends = files.geometry().attentionBlocks() > 0;
+        int tokens = height * width / (files.geometry().multiple() * files.geometry().multiple());
+        Map<String, HostTensor> picture = new HashMap<>();
+        picture.put("image", random(1, files.geometry().inputChannels(), height, width));
+        if (attends) {
+            picture.put("rays", random(1, tokens, CameraRays.WIDTH));
+        }
         runs.add(new Run(
                 "geometry, a keyframe",
                 keyframes,
-                flops(files.geometryGraph(), Map.of("batch", 1L)),
+                flops(files.geometryGraph(), attends ? Map.of("visible_" + GeometryNet.CACHE_GROUP, 0L) : Map.of("batch", 1L)),
                 geometry,
                 geometry.newState(scope),
-                Map.of(input, random(1, files.geometry().inputChannels(), height, width)),
+                picture,
                 RunOptions.DEFAULT));
         files.superResolution()
                 .ifPresent(config -> runs.add(superResolution(files, config, latents - 1, runtime, scope)));

@@ -60,6 +60,38 @@ class EvaluateTest {
     }
 
     @Test
+    void geometry() throws IOException {
+        assumeThat(Freedoom.available()).isTrue();
+        JsonNode still = evaluate("geometry", "--clips", "1");
+        assertThat(still.at("/arms").size()).isEqualTo(2);
+        assertThat(still.at("/arms/0/absRel/mean").asDouble()).isPositive();
+        Path attentive = out.resolve("attentive");
+        TinyModel.writeWithAttention(attentive);
+        CliRun run = CliRun.of(
+                new Evaluate(),
+                "geometry",
+                "--clips",
+                "2",
+                "--model",
+                attentive.toString(),
+                "--against",
+                model.toString(),
+                "--out",
+                out.toString(),
+                "--threads",
+                "1");
+        assertThat(run.code()).as(run.err()).isEqualTo(Cli.OK);
+        JsonNode report = JsonMapper.shared().readTree(Files.readString(out.resolve("geometry.json")));
+        assertThat(report.at("/arms").size()).isEqualTo(14);
+        // New blocks do nothing: every way to look finds what the convolutions alone find.
+        double alone = report.at("/arms/0/absRel/mean").asDouble();
+        for (int i : new int[] {1, 2, 4, 6}) {
+            assertThat(report.at("/arms/" + i + "/absRel/mean").asDouble()).isCloseTo(alone, within(1e-6));
+        }
+        assertThat(out.resolve("geometry.png")).exists();
+    }
+
+    @Test
     void speed() throws IOException {
         JsonNode report = evaluate(
                 "speed", "--runs", "2", "--seconds", "1", "--planner", "macro-micro,frame-chain", "--presses", "1");

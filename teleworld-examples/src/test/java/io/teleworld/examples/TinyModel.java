@@ -75,6 +75,18 @@ final class TinyModel {
         return folder;
     }
 
+    /** Writes the package with attention over keyframes in the geometry network, which does nothing yet. */
+    static Path writeWithAttention(Path folder) throws IOException {
+        GeometryNetConfig config = GEOMETRY.withAttention(2, 2, 5);
+        writer(folder)
+                .transformer(TRANSFORMER, transformer(), Storage.F32)
+                .geometry(
+                        config,
+                        tensors(GeometryNet.initialise(config, 3), GeometryNet.graph(config, HEIGHT, WIDTH)),
+                        Storage.F32);
+        return folder;
+    }
+
     private static ModelPackageWriter writer(Path folder) throws IOException {
         return new ModelPackageWriter(folder, Map.of())
                 .world(new TeleWorldConfig(

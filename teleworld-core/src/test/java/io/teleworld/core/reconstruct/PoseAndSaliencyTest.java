@@ -77,6 +77,69 @@ final class PoseAndSaliencyTest {
     }
 
     @Test
+    void smallNetworksOverKeyframes() {
+        AttentionSaliency.Options two = AttentionSaliency.Options.keyframes(2, 3);
+        assertThat(two.offsets()).containsExactly(-3, -2, -1, 1, 2, 3);
+        assertThat(two.middle()).isEqualTo(new AttentionSaliency.Layers(0, 0));
+        assertThat(two.deep()).isEqualTo(new AttentionSaliency.Layers(1, 1));
+        AttentionSaliency.Options same = AttentionSaliency.Options.keyframes(24, 3);
+        assertThat(same.deep()).isEqualTo(AttentionSaliency.Options.VGGT.deep());
+
+        SplittableRandom random = new SplittableRandom(4);
+        float[] q = new float[3 * 2 * 2 * 4 * 3];
+        float[] k = new float[q.length];
+        for (int i = 0; i < q.length; i++) {
+            q[i] = (float) random.nextGaussian();
+            k[i] = (float) random.nextGaussian();
+        }
+        AttentionSaliency.Result r = AttentionSaliency.of(
+                new AttentionSaliency.Features(q, 3, 2, 2, 4, 3), new AttentionSaliency.Features(k, 3, 2, 2, 4, 3), two);
+        assertThat(r.reliable()).containsOnly(true);
+        // One ingredient by hand: queries of frame 0 with those of frames 1 and 2 in layer 0, mean of all products.
+        double[] mean = new double[4];
+        for (int n = 0; n < 4; n++) {
+            for (int s = 1; s < 3; s++) {
+                for (int h = 0; h < 2; h++) {
+                    for (int m = 0; m < 4; m++) {
+                        for (int d = 0; d < 3; d++) {
+                            mean[n] += q[(h * 4 + n) * 3 + d] * (double) q[((s * 4 + h) * 4 + m) * 3 + d] / 16;
+                        }
+                    }
+                }
+            }
+        }
+        double min = java.util.Arrays.stream(mean).min().orElseThrow();
+        double max = java.util.Arrays.stream(mean).max().orElseThrow();
+        for (int n = 0; n < 4; n++) {
+            assertThat(r.meanShallow()[n]).isCloseTo((mean[n] - min) / (max - min + 1e-6), within(1e-9));
+        }
+        // With one other keyframe nothing can be said.
+        AttentionSaliency.Features pair =
+                new AttentionSaliency.Features(java.util.Arrays.copyOf(q, 2 * 48), 2, 2, 2, 4, 3);
+        AttentionSaliency.Result unreliable = AttentionSaliency.of(pair, pair, two);
+        assertThat(unreliable.reliable()).containsOnly(false);
+        assertThat(unreliable.saliency()).containsOnly(0);
+    }
+
+    @Test
+    void masksAndWhatTheyHide() {
+        assertThat(AttentionSaliency.mask(new double[12], 2, 3, 8, 12)).hasSize(192).containsOnly(false);
+        double[] s = new double[12];
+        s[0] = 1;
+        boolean[] mask = AttentionSaliency.mask(s, 2, 3, 8, 12);
+        assertThat(mask[0]).isTrue();
+        assertThat(mask[11]).isFalse();
+        float[] keep = AttentionSaliency.attended(mask, 2, 2, 3, 8, 12);
+        assertThat(keep[0]).isZero();
+        assertThat(keep[2]).isEqualTo(1);
+        assertThat(java.util.Arrays.copyOfRange(keep, 6, 12)).containsOnly(1);
+        java.util.Arrays.fill(mask, 96, 192, true);
+        assertThatThrownBy(() -> AttentionSaliency.attended(mask, 2, 2, 3, 8, 12))
+                .hasMessageContaining("frame 1");
+        assertThatThrownBy(() -> AttentionSaliency.mask(s, 2, 5, 8, 12)).hasMessageContaining("12");
+    }
+
+    @Test
     void theSpreadRatioDoesNotShrinkWithNoise() {
         SplittableRandom random = new SplittableRandom(9);
         double[] s = new double[60];
