@@ -40,8 +40,9 @@ import picocli.CommandLine.Option;
 /** How well the geometry network finds depth and moving things on held-out maps, and what attention adds. */
 @Command(
         name = "geometry",
-        description = "Depth and masks of moving things on held-out maps: each picture by itself, over the last keyframes, by "
-                + "attention saliency, and with early masking.")
+        description =
+                "Depth and masks of moving things on held-out maps: each picture by itself, over the last keyframes, by "
+                        + "attention saliency, and with early masking.")
 final class GeometryReport extends Evaluation {
 
     private static final List<String> PREFERRED = List.of("onnx");
@@ -69,7 +70,11 @@ final class GeometryReport extends Evaluation {
 
     /** Depth, the logit of moving, and, of a network with attention that was looked into, its queries and keys. */
     @SuppressWarnings("ArrayRecordComponent") // a carrier of large arrays; never compared
-    private record Answer(float[] depth, float[] logit, @Nullable Features queries, @Nullable Features keys) {
+    private record Answer(
+            float[] depth,
+            float[] logit,
+            @Nullable Features queries,
+            @Nullable Features keys) {
 
         boolean[] says() {
             boolean[] out = new boolean[logit.length];
@@ -183,11 +188,7 @@ final class GeometryReport extends Evaluation {
         private Graph graph(int frames) {
             return attends()
                     ? GeometryNet.inspectedGraph(
-                            config,
-                            frames,
-                            (5 * config.windowBlocks() + 23) / 24,
-                            camera.height(),
-                            camera.width())
+                            config, frames, (5 * config.windowBlocks() + 23) / 24, camera.height(), camera.width())
                     : GeometryNet.graph(config, camera.height(), camera.width());
         }
 
@@ -489,8 +490,7 @@ final class GeometryReport extends Evaluation {
     }
 
     /** One column of the sheet: the keyframe of the clip in which most moves. */
-    private static List<RgbImage> column(
-            List<HeldOutCase.Geometry> truth, float[] images, Network own, Scope scope) {
+    private static List<RgbImage> column(List<HeldOutCase.Geometry> truth, float[] images, Network own, Scope scope) {
         List<Pose> poses = truth.stream().map(HeldOutCase.Geometry::pose).toList();
         Answer a = own.attends()
                 ? own.over(images, poses, own.everywhere(KEYFRAMES), scope)

@@ -144,8 +144,7 @@ final class HeldOutCase {
             moving[i] = moves.getOrDefault(target.label()[i], false);
         }
         Pose p = trajectory.poses().get(frame);
-        return new Geometry(
-                image, depth, moving, p.withTranslation(p.tx() / eye, p.ty() / eye, p.tz() / eye));
+        return new Geometry(image, depth, moving, p.withTranslation(p.tx() / eye, p.ty() / eye, p.tz() / eye));
     }
 
     /** The frames of the path, the start picture included. */

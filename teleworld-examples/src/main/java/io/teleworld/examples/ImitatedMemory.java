@@ -43,11 +43,15 @@ final class ImitatedMemory {
         }
         float[] out = new float[width * height];
         for (int i = 0; i < out.length; i++) {
-            double v = (double) (i / width) * (ROWS - 1) / height;
-            double u = (double) (i % width) * (COLUMNS - 1) / width;
-            int at = (int) v * COLUMNS + (int) u;
-            double fy = v - (int) v;
-            double fx = u - (int) u;
+            int y = i / width;
+            int x = i % width;
+            double v = y * (ROWS - 1.0) / height;
+            double u = x * (COLUMNS - 1.0) / width;
+            int row = (int) v;
+            int column = (int) u;
+            int at = row * COLUMNS + column;
+            double fy = v - row;
+            double fx = u - column;
             double top = grid[at] * (1 - fx) + grid[at + 1] * fx;
             double bottom = grid[at + COLUMNS] * (1 - fx) + grid[at + COLUMNS + 1] * fx;
             out[i] = (float) (top * (1 - fy) + bottom * fy);

@@ -253,7 +253,8 @@ final class RooflineReport extends Evaluation {
                 files.geometryWeights(),
                 chosen(files.world().precision().geometry())));
         boolean attends = files.geometry().attentionBlocks() > 0;
-        int tokens = height * width / (files.geometry().multiple() * files.geometry().multiple());
+        int tokens =
+                height * width / (files.geometry().multiple() * files.geometry().multiple());
         Map<String, HostTensor> picture = new HashMap<>();
         picture.put("image", random(1, files.geometry().inputChannels(), height, width));
         if (attends) {
@@ -262,7 +263,9 @@ final class RooflineReport extends Evaluation {
         runs.add(new Run(
                 "geometry, a keyframe",
                 keyframes,
-                flops(files.geometryGraph(), attends ? Map.of("visible_" + GeometryNet.CACHE_GROUP, 0L) : Map.of("batch", 1L)),
+                flops(
+                        files.geometryGraph(),
+                        attends ? Map.of("visible_" + GeometryNet.CACHE_GROUP, 0L) : Map.of("batch", 1L)),
                 geometry,
                 geometry.newState(scope),
                 picture,

@@ -46,8 +46,9 @@ class GeometryRuntimesTest {
         SplittableRandom random = new SplittableRandom(9);
         Map<String, HostTensor> all = new HashMap<>();
         graph.parameters().forEach((name, value) -> {
-            float[] v = new float[Math.toIntExact(
-                    Objects.requireNonNull(value).shape().elementCount().known())];
+            float[] v = new float
+                    [Math.toIntExact(
+                            Objects.requireNonNull(value).shape().elementCount().known())];
             for (int i = 0; i < v.length; i++) {
                 v[i] = (float) (0.2 * random.nextGaussian()) + (name.contains("norm") ? 1 : 0);
             }

@@ -62,8 +62,9 @@ final class TrainGeometry implements Callable<Integer> {
     @Option(
             names = "--keyframes",
             paramLabel = "N",
-            description = "Keyframes of a sample; 2 or more give the network attention over the last N. By default 1, or what "
-                    + "--weights was trained with.")
+            description =
+                    "Keyframes of a sample; 2 or more give the network attention over the last N. By default 1, or what "
+                            + "--weights was trained with.")
     @Nullable
     Integer keyframes;
 

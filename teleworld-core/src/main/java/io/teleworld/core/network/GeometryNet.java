@@ -113,8 +113,7 @@ public final class GeometryNet {
      * as each frame sees its own; the input {@code attended} F32 [frames,tokens] is 0 for tokens whose keys and values
      * the first {@code maskedBlocks} blocks of either kind must not see, else 1. Each frame must keep at least one.
      */
-    public static Graph inspectedGraph(
-            GeometryNetConfig config, int frames, int maskedBlocks, int height, int width) {
+    public static Graph inspectedGraph(GeometryNetConfig config, int frames, int maskedBlocks, int height, int width) {
         requireFrames(frames);
         if (config.attentionBlocks() == 0 || maskedBlocks < 0) {
             throw new IllegalArgumentException("attention_blocks is " + config.attentionBlocks() + ", masked blocks "
@@ -230,9 +229,7 @@ public final class GeometryNet {
         // [batch,frames,frames,tokens,·]; in a session [1,1,seen,tokens,·].
         Value rays = rays(tokens);
         Value own = b.slice(b.slice(rays, 1, 0, 1), 2, 0, 1);
-        Value attended = form == Form.INSPECTED
-                ? b.input("attended", DType.F32, Dim.of(frames), Dim.of(tokens))
-                : null;
+        Value attended = form == Form.INSPECTED ? b.input("attended", DType.F32, Dim.of(frames), Dim.of(tokens)) : null;
         Value visible = form == Form.SESSION ? null : window();
         for (int i = 0; i < config.attentionBlocks(); i++) {
             String name = "attention." + i + ".";
@@ -283,7 +280,8 @@ public final class GeometryNet {
         Dim w = Dim.of(CameraRays.WIDTH);
         Value rays;
         if (form == Form.SESSION) {
-            Dim seen = Dim.symbol(cache("attention.1.key", tokens).visibleSymbol()).plus(1);
+            Dim seen =
+                    Dim.symbol(cache("attention.1.key", tokens).visibleSymbol()).plus(1);
             rays = b.reshape(b.input("rays", DType.F32, seen, t, w), Dim.of(1), Dim.of(1), seen, t, w);
         } else {
             rays = b.input("rays", DType.F32, batch, Dim.of(frames), Dim.of(frames), t, w);
@@ -315,11 +313,7 @@ public final class GeometryNet {
 
     private State.FrameCache cache(String name, long tokens) {
         return new State.FrameCache(
-                name,
-                CACHE_GROUP,
-                DType.F32,
-                Shape.of(tokens, config.coarsestWidth()),
-                config.earlierKeyframes() + 1);
+                name, CACHE_GROUP, DType.F32, Shape.of(tokens, config.coarsestWidth()), config.earlierKeyframes() + 1);
     }
 
     /** 1 where a frame (row) sees a frame (column), else 0: [frames,frames]. */

@@ -67,8 +67,7 @@ public record GeometryNetConfig(
 
     /** These sizes with other attention. */
     public GeometryNetConfig withAttention(int blockCount, int heads, int earlier) {
-        return new GeometryNetConfig(
-                inputChannels, patchSize, widths, blocks, maxLogDepth, blockCount, heads, earlier);
+        return new GeometryNetConfig(inputChannels, patchSize, widths, blocks, maxLogDepth, blockCount, heads, earlier);
     }
 
     /** Channels at the coarsest resolution, the width of the attention blocks. */

@@ -167,13 +167,20 @@ public final class AttentionSaliency {
                 || keys.heads() != queries.heads()
                 || keys.tokens() != queries.tokens()
                 || keys.dim() != queries.dim()) {
-            throw new IllegalArgumentException("queries have " + queries.layers()
-                    + " layers; at least " + options.layers() + ", and keys of the same extents, are needed");
+            throw new IllegalArgumentException("queries have " + queries.layers() + " layers; at least "
+                    + options.layers() + ", and keys of the same extents, are needed");
         }
         int frames = queries.frames();
         int tokens = queries.tokens();
         int n = frames * tokens;
-        Result r = new Result(new double[n], new double[n], new double[n], new double[n], new double[n], new double[n], new boolean[frames]);
+        Result r = new Result(
+                new double[n],
+                new double[n],
+                new double[n],
+                new double[n],
+                new double[n],
+                new double[n],
+                new boolean[frames]);
         for (int t = 0; t < frames; t++) {
             r.reliable[t] = options.sources(t, frames) >= options.fewestSources;
             if (!r.reliable[t]) {
@@ -271,7 +278,8 @@ public final class AttentionSaliency {
                 any |= keep[t * tokens + i] > 0;
             }
             if (!any) {
-                throw new IllegalArgumentException("all tokens of frame " + t + " are masked; at least one must be left");
+                throw new IllegalArgumentException(
+                        "all tokens of frame " + t + " are masked; at least one must be left");
             }
         }
         return keep;

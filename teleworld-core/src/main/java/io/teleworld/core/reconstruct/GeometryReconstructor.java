@@ -150,8 +150,7 @@ public final class GeometryReconstructor implements Reconstructor {
         RunOptions options = RunOptions.DEFAULT
                 .withVisible(GeometryNet.CACHE_GROUP, List.copyOf(window.keySet()))
                 .withWritten(GeometryNet.CACHE_GROUP, List.of(id));
-        HostTensor seen =
-                HostTensor.ofFloats(rays, poses.size(), (long) rows * columns, CameraRays.WIDTH);
+        HostTensor seen = HostTensor.ofFloats(rays, poses.size(), (long) rows * columns, CameraRays.WIDTH);
         Map<String, Tensor> out = program.run(Map.of("image", image, "rays", seen), state, options, work);
         window.put(id, keyframe.pose());
         if (window.size() > config.earlierKeyframes()) {

@@ -128,9 +128,7 @@ final class GeometryNetTest {
                                 blind,
                                 Map.of(
                                         "image", HostTensor.ofFloats(picture, 1, 5, H, W),
-                                        "rays",
-                                                HostTensor.ofFloats(
-                                                        Arrays.copyOf(rays, TOKENS * 9), 1, TOKENS, 9))),
+                                        "rays", HostTensor.ofFloats(Arrays.copyOf(rays, TOKENS * 9), 1, TOKENS, 9))),
                         "dynamic");
                 assertThat(alone).isNotEqualTo(values(out, "dynamic"));
             }
@@ -167,12 +165,14 @@ final class GeometryNetTest {
         Map<String, HostTensor> weights = TinyModel.randomWeights(7, inspected);
         float[] ones = new float[FRAMES * TOKENS];
         Arrays.fill(ones, 1);
-        Map<String, Tensor> all = clip(inspected, weights, Map.of("attended", HostTensor.ofFloats(ones, FRAMES, TOKENS)));
+        Map<String, Tensor> all =
+                clip(inspected, weights, Map.of("attended", HostTensor.ofFloats(ones, FRAMES, TOKENS)));
         Map<String, Tensor> plain = clip(GeometryNet.clipGraph(OVER_KEYFRAMES, FRAMES, H, W), weights, Map.of());
         assertThat(values(all, "depth")).containsExactly(values(plain, "depth"), within(1e-5f));
         assertThat(all.get("window.1.query").shape()).containsExactly(FRAMES, TOKENS, 12);
 
-        // What a hidden token of the last frame holds reaches no other frame's keys, and frames before it nothing at all.
+        // What a hidden token of the last frame holds reaches no other frame's keys, and frames before it nothing at
+        // all.
         float[] some = ones.clone();
         some[2 * TOKENS + 1] = 0;
         Map<String, Tensor> masked =
@@ -197,7 +197,8 @@ final class GeometryNetTest {
         GeometryNetConfig attentive = read.withAttention(4, 4, 5);
         assertThat(JsonConfig.read("config.json", stream(JsonConfig.write(attentive)), GeometryNetConfig.nano()))
                 .isEqualTo(attentive);
-        assertThat(FlopCounter.parameters(GeometryNet.graph(attentive, 96, 176))).isLessThan(2_200_000);
+        assertThat(FlopCounter.parameters(GeometryNet.graph(attentive, 96, 176)))
+                .isLessThan(2_200_000);
     }
 
     @Test

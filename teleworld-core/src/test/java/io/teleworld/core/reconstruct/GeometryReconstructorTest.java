@@ -46,8 +46,8 @@ final class GeometryReconstructorTest {
 
     private Program program() {
         Graph graph = GeometryNet.graph(CONFIG, H, W);
-        return scope.adopt(new ReferenceRuntime()
-                .compile(graph, Weights.of(TinyModel.randomWeights(11, graph)), Precision.FP32));
+        return scope.adopt(
+                new ReferenceRuntime().compile(graph, Weights.of(TinyModel.randomWeights(11, graph)), Precision.FP32));
     }
 
     private static Keyframe keyframe(int seed, double time, Pose pose) {
@@ -78,7 +78,8 @@ final class GeometryReconstructorTest {
         List<float[]> whole = depths(r.reconstruct(session(1)));
         // In several calls, as segments come.
         GeometryReconstructor parts = new GeometryReconstructor(program, CONFIG, scope);
-        List<float[]> again = new ArrayList<>(depths(parts.reconstruct(session(1).subList(0, 1))));
+        List<float[]> again =
+                new ArrayList<>(depths(parts.reconstruct(session(1).subList(0, 1))));
         again.addAll(depths(parts.reconstruct(session(1).subList(1, 5))));
         for (int i = 0; i < 5; i++) {
             assertThat(again.get(i)).containsExactly(whole.get(i));

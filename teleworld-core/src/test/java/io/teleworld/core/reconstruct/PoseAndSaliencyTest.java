@@ -93,7 +93,9 @@ final class PoseAndSaliencyTest {
             k[i] = (float) random.nextGaussian();
         }
         AttentionSaliency.Result r = AttentionSaliency.of(
-                new AttentionSaliency.Features(q, 3, 2, 2, 4, 3), new AttentionSaliency.Features(k, 3, 2, 2, 4, 3), two);
+                new AttentionSaliency.Features(q, 3, 2, 2, 4, 3),
+                new AttentionSaliency.Features(k, 3, 2, 2, 4, 3),
+                two);
         assertThat(r.reliable()).containsOnly(true);
         // One ingredient by hand: queries of frame 0 with those of frames 1 and 2 in layer 0, mean of all products.
         double[] mean = new double[4];
@@ -123,7 +125,9 @@ final class PoseAndSaliencyTest {
 
     @Test
     void masksAndWhatTheyHide() {
-        assertThat(AttentionSaliency.mask(new double[12], 2, 3, 8, 12)).hasSize(192).containsOnly(false);
+        assertThat(AttentionSaliency.mask(new double[12], 2, 3, 8, 12))
+                .hasSize(192)
+                .containsOnly(false);
         double[] s = new double[12];
         s[0] = 1;
         boolean[] mask = AttentionSaliency.mask(s, 2, 3, 8, 12);
