@@ -2,9 +2,9 @@ package io.teleworld.cuda;
 
 import io.teleworld.cuda.driver.CudaDriver;
 import io.teleworld.cuda.driver.DeviceLostException;
+import io.teleworld.cuda.kernel.KernelLaunch;
 import io.teleworld.cuda.plan.BufferPlanner;
 import io.teleworld.cuda.plan.KernelSource;
-import io.teleworld.cuda.plan.Launch;
 import io.teleworld.cuda.plan.MemoryEstimate;
 import io.teleworld.cuda.plan.RunShape;
 import io.teleworld.cuda.plan.StateLayout;
@@ -310,7 +310,7 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
         CudaDriver.Stream stream = device.stream();
         List<Runnable> out = new ArrayList<>();
         if (step instanceof StaticPlan.Kernels k) {
-            for (Launch l : k.launches()) {
+            for (KernelLaunch l : k.launches()) {
                 CudaDriver.Function f = device.function(l.function());
                 List<Number> arguments = l.arguments().stream()
                         .map(a -> argument(plan, a, bases))
@@ -345,11 +345,19 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
         return out;
     }
 
-    private static Number argument(StaticPlan plan, Launch.Argument a, Bases bases) {
-        if (a instanceof Launch.Address at) {
-            return bases.of(plan.buffers().get(at.buffer())) + at.byteOffset();
+    private static Number argument(StaticPlan plan, KernelLaunch.Argument a, Bases bases) {
+        if (a instanceof KernelLaunch.Buffer at) {
+            return at.buffer() == KernelLaunch.Buffer.NONE
+                    ? Long.valueOf(0)
+                    : Long.valueOf(bases.of(plan.buffers().get(at.buffer())) + at.byteOffset());
         }
-        return ((Launch.Scalar) a).value();
+        if (a instanceof KernelLaunch.Int i) {
+            return i.value();
+        }
+        if (a instanceof KernelLaunch.Long l) {
+            return l.value();
+        }
+        return ((KernelLaunch.Float) a).value();
     }
 
     private static long address(StaticPlan plan, StaticPlan.Place p, Bases bases) {

@@ -1,8 +1,8 @@
 package io.teleworld.cuda;
 
 import io.teleworld.cuda.driver.RecordingDriver;
+import io.teleworld.cuda.kernel.KernelLaunch;
 import io.teleworld.cuda.plan.KernelSource;
-import io.teleworld.cuda.plan.Launch;
 import io.teleworld.graph.GraphBuilder;
 import io.teleworld.graph.Op;
 import io.teleworld.graph.TensorType;
@@ -44,18 +44,18 @@ final class EmulatedKernels implements KernelSource {
     }
 
     @Override
-    public List<Launch> launches(
+    public List<KernelLaunch> launches(
             Op op,
             List<TensorType> inputs,
             List<TensorType> outputs,
             List<Integer> inputBuffers,
             List<Integer> outputBuffers) {
         String name = op.name() + "_" + count.getAndIncrement();
-        List<Launch.Argument> arguments = new ArrayList<>();
-        inputBuffers.forEach(b -> arguments.add(new Launch.Address(b, 0)));
-        outputBuffers.forEach(b -> arguments.add(new Launch.Address(b, 0)));
+        List<KernelLaunch.Argument> arguments = new ArrayList<>();
+        inputBuffers.forEach(b -> arguments.add(new KernelLaunch.Buffer(b, 0)));
+        outputBuffers.forEach(b -> arguments.add(new KernelLaunch.Buffer(b, 0)));
         driver.define(name, (d, values) -> compute(d, op, inputs, outputs, values));
-        return List.of(new Launch(name, 1, 1, 1, 32, 1, 1, 0, arguments));
+        return List.of(new KernelLaunch(name, 1, 1, 1, 32, 1, 1, 0, arguments));
     }
 
     private static void compute(

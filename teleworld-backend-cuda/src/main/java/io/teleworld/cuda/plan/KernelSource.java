@@ -1,5 +1,6 @@
 package io.teleworld.cuda.plan;
 
+import io.teleworld.cuda.kernel.KernelLaunch;
 import io.teleworld.graph.Op;
 import io.teleworld.graph.TensorType;
 import java.util.List;
@@ -20,7 +21,7 @@ public interface KernelSource {
      * @param outputBuffers the plan's number of each result's buffer
      * @throws io.teleworld.error.TeleWorldException of category BACKEND if there is no kernel for these types
      */
-    List<Launch> launches(
+    List<KernelLaunch> launches(
             Op op,
             List<TensorType> inputs,
             List<TensorType> outputs,

@@ -2,6 +2,7 @@ package io.teleworld.cuda.plan;
 
 import io.teleworld.cuda.driver.CudaDriver.Epilogue;
 import io.teleworld.cuda.driver.CudaDriver.MatmulShape;
+import io.teleworld.cuda.kernel.KernelLaunch;
 import io.teleworld.cuda.plan.StaticPlan.Place;
 import io.teleworld.error.TeleWorldException;
 import io.teleworld.graph.Graph;
@@ -216,7 +217,7 @@ final class PlanBuilder {
         if (out.stream().allMatch(this::isEmpty)) {
             return;
         }
-        List<Launch> launches = kernels.launches(
+        List<KernelLaunch> launches = kernels.launches(
                 op,
                 in.stream().map(this::type).toList(),
                 out.stream().map(this::type).toList(),

@@ -1,6 +1,7 @@
 package io.teleworld.cuda.plan;
 
 import io.teleworld.cuda.driver.CudaDriver.MatmulShape;
+import io.teleworld.cuda.kernel.KernelLaunch;
 import io.teleworld.graph.Graph;
 import io.teleworld.tensor.DType;
 import java.util.List;
@@ -39,7 +40,7 @@ public final class StaticPlan {
      * @param reads buffers that are read
      * @param writes buffers that are written
      */
-    public record Kernels(String node, List<Launch> launches, List<Integer> reads, List<Integer> writes)
+    public record Kernels(String node, List<KernelLaunch> launches, List<Integer> reads, List<Integer> writes)
             implements Step {
         public Kernels {
             launches = List.copyOf(launches);

@@ -2,6 +2,7 @@ package io.teleworld.cuda.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.teleworld.cuda.kernel.KernelLaunch;
 import io.teleworld.graph.Graph;
 import io.teleworld.graph.Op;
 import io.teleworld.graph.TensorType;
@@ -35,16 +36,16 @@ class StaticPlanProperties {
         }
 
         @Override
-        public List<Launch> launches(
+        public List<KernelLaunch> launches(
                 Op op,
                 List<TensorType> inputs,
                 List<TensorType> outputs,
                 List<Integer> inputBuffers,
                 List<Integer> outputBuffers) {
-            List<Launch.Argument> arguments = new ArrayList<>();
-            inputBuffers.forEach(b -> arguments.add(new Launch.Address(b, 0)));
-            outputBuffers.forEach(b -> arguments.add(new Launch.Address(b, 0)));
-            return List.of(new Launch(op.name(), 1, 1, 1, 32, 1, 1, 0, arguments));
+            List<KernelLaunch.Argument> arguments = new ArrayList<>();
+            inputBuffers.forEach(b -> arguments.add(new KernelLaunch.Buffer(b, 0)));
+            outputBuffers.forEach(b -> arguments.add(new KernelLaunch.Buffer(b, 0)));
+            return List.of(new KernelLaunch(op.name(), 1, 1, 1, 32, 1, 1, 0, arguments));
         }
     };
 
