@@ -185,6 +185,33 @@ final class GeometryNetTest {
     }
 
     @Test
+    void aFrameWhoseTokensAreAllHiddenIsNotSeen() {
+        Graph two = GeometryNet.inspectedGraph(OVER_KEYFRAMES, 2, 2, H, W);
+        Map<String, HostTensor> weights = TinyModel.randomWeights(7, two);
+        float[] attended = new float[2 * TOKENS];
+        Arrays.fill(attended, TOKENS, 2 * TOKENS, 1);
+        float[] both = inspected(two, weights, 0, attended);
+        float[] shown = new float[2 * TOKENS];
+        Arrays.fill(shown, 1);
+        float[] alone = inspected(
+                GeometryNet.inspectedGraph(OVER_KEYFRAMES, 1, 2, H, W), weights, 1, Arrays.copyOf(shown, TOKENS));
+        assertThat(Arrays.copyOfRange(both, H * W, 2 * H * W)).containsExactly(alone, within(1e-5f));
+        assertThat(inspected(two, weights, 0, shown)).isNotEqualTo(both);
+    }
+
+    private float[] inspected(Graph graph, Map<String, HostTensor> weights, int first, float[] attended) {
+        int frames = attended.length / TOKENS;
+        float[] images = Arrays.copyOfRange(pictures(), first * PICTURE, (first + frames) * PICTURE);
+        float[] rays = CameraRays.all(poses().subList(first, first + frames), CAMERA, H / 4, W / 4, 1);
+        Program p = Goldens.compile(graph, Weights.of(weights));
+        Map<String, Tensor> in = Map.of(
+                "image", HostTensor.ofFloats(images, frames, 5, H, W),
+                "rays", HostTensor.ofFloats(rays, 1, frames, frames, TOKENS, 9),
+                "attended", HostTensor.ofFloats(attended, frames, TOKENS));
+        return values(run(p, p.newState(scope), RunOptions.DEFAULT, in), "dynamic");
+    }
+
+    @Test
     void oldPackagesAreNetworksWithoutAttention() {
         String json = "{\"input_channels\": 5, \"patch_size\": 2, \"widths\": [32, 48, 96, 128],"
                 + " \"blocks\": [1, 1, 2, 1], \"max_log_depth\": 8}";

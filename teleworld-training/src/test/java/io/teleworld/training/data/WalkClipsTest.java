@@ -20,6 +20,23 @@ class WalkClipsTest {
     }
 
     @Test
+    void keyframesAreFramesOfTheWholeWalk() {
+        WalkClips some = new WalkClips(List.of(r -> ROOM), CAMERA, List.of(List.of(0, 4, 9)), 1);
+        GroundTruthClip keyframes = some.next(new SplittableRandom(3));
+        GroundTruthClip all = new WalkClips(List.of(r -> ROOM), CAMERA, 10, 1).next(new SplittableRandom(3));
+        assertThat(keyframes.frames()).isEqualTo(3);
+        int picture = 3 * CAMERA.width() * CAMERA.height();
+        int[] at = {0, 4, 9};
+        for (int i = 0; i < 3; i++) {
+            assertThat(keyframes.poses().get(i)).isEqualTo(all.poses().get(at[i]));
+            assertThat(java.util.Arrays.copyOfRange(keyframes.rgb(), i * picture, (i + 1) * picture))
+                    .isEqualTo(java.util.Arrays.copyOfRange(all.rgb(), at[i] * picture, (at[i] + 1) * picture));
+        }
+        assertThatThrownBy(() -> new WalkClips(List.of(r -> ROOM), CAMERA, List.of(List.of(0, 4, 4)), 1))
+                .hasMessageContaining("ascend");
+    }
+
+    @Test
     void clipsMoveAndSeeThingsAtWalkingDistance() {
         GroundTruthClip clip = walks(25).next(new SplittableRandom(1));
         assertThat(clip.frames()).isEqualTo(25);
