@@ -1,0 +1,5 @@
+// All kernels in one module.
+#include "operators.cu"
+#include "fused.cu"
+#include "attention.cu"
+#include "convolution.cu"
