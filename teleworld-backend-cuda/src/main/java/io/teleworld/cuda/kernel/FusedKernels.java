@@ -214,9 +214,8 @@ public final class FusedKernels {
         long[][] s = vector
                 ? Strides.collapse(Arrays.copyOf(x, x.length - 1), gate[0])
                 : Strides.collapse(x, Strides.broadcast(in.get(2).shape().known(), x));
-        LaunchBuilder b = new LaunchBuilder(
-                        (vector ? "tw_gated_" : "tw_gated_any_")
-                                + KernelCatalog.suffix(in.get(0).dtype()))
+        LaunchBuilder b = new LaunchBuilder((vector ? "tw_gated_" : "tw_gated_any_")
+                        + KernelCatalog.suffix(in.get(0).dtype()))
                 .buffer(buffers.get(0))
                 .buffer(buffers.get(1))
                 .buffer(buffers.get(2))
@@ -468,7 +467,8 @@ public final class FusedKernels {
     /** The suffix for angles: F32, or the element type of what is turned. */
     static String angles(List<TensorType> in, int first) {
         DType angle = in.get(first).dtype();
-        if (in.get(first + 1).dtype() != angle || (angle != DType.F32 && angle != in.get(0).dtype())) {
+        if (in.get(first + 1).dtype() != angle
+                || (angle != DType.F32 && angle != in.get(0).dtype())) {
             throw new NoKernelException("angles of type " + angle + " and "
                     + in.get(first + 1).dtype() + " for " + in.get(0).dtype());
         }

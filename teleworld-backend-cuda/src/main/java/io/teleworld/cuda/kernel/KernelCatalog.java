@@ -112,8 +112,8 @@ public final class KernelCatalog {
             for (List<TensorType> types : List.of(in, out)) {
                 for (TensorType t : types) {
                     if (!t.shape().isKnown()) {
-                        throw new IllegalArgumentException(op.name() + " has an operand or result of shape "
-                                + t.shape() + "; all extents must be known");
+                        throw new IllegalArgumentException(op.name() + " has an operand or result of shape " + t.shape()
+                                + "; all extents must be known");
                     }
                 }
             }
@@ -204,8 +204,7 @@ public final class KernelCatalog {
                 return List.of(rotary(r));
             }
             if (op instanceof Op.ModulatedLayerNorm m) {
-                return List.of(FusedKernels.modulatedLayerNorm(
-                        m.epsilon(), in, inBuffers, outBuffers.get(0)));
+                return List.of(FusedKernels.modulatedLayerNorm(m.epsilon(), in, inBuffers, outBuffers.get(0)));
             }
             if (op instanceof Op.GatedResidual) {
                 return List.of(FusedKernels.gatedResidual(in, inBuffers, outBuffers.get(0)));
@@ -364,7 +363,8 @@ public final class KernelCatalog {
 
         private KernelLaunch rows(String kernel, boolean biased, double epsilon) {
             long width = shape(0)[shape(0).length - 1];
-            LaunchBuilder b = start(kernel + floating(0)).buffer(inBuffers.get(0)).buffer(inBuffers.get(1));
+            LaunchBuilder b =
+                    start(kernel + floating(0)).buffer(inBuffers.get(0)).buffer(inBuffers.get(1));
             if (biased) {
                 b.buffer(in.size() == 3 ? inBuffers.get(2) : KernelLaunch.Buffer.NONE);
             }

@@ -72,8 +72,10 @@ public record KernelLaunch(
     public record Int(int value) implements Argument {}
 
     /** A 64-bit integer. */
+    @SuppressWarnings("JavaLangClash") // the name says the width
     public record Long(long value) implements Argument {}
 
     /** A 32-bit float. */
+    @SuppressWarnings("JavaLangClash") // the name says the width
     public record Float(float value) implements Argument {}
 }

@@ -64,7 +64,8 @@ final class Strides {
             }
         }
         if (axes.size() > RANK) {
-            throw new NoKernelException(axes.size() + " axes remain of " + Arrays.toString(shape) + "; at most " + RANK);
+            throw new NoKernelException(
+                    axes.size() + " axes remain of " + Arrays.toString(shape) + "; at most " + RANK);
         }
         long[][] out = new long[sets.length + 1][RANK];
         Arrays.fill(out[0], 1);
