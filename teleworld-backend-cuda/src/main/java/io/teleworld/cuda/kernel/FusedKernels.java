@@ -294,7 +294,7 @@ public final class FusedKernels {
                 .buffer(first)
                 .buffer(columns)
                 .buffer(mask)
-                .ints(shape.queries(), shape.keys(), shape.heads(), qStride, shape.heads() * shape.width())
+                .ints(shape.queries(), shape.keys(), shape.heads(), qStride, (long) shape.heads() * shape.width())
                 .ints(rows, frameTokens, listPerHead ? 1 : 0, maskPerSample ? shape.queries() : 0)
                 .floats(scale * 1.4426950408889634)
                 .grid(blocks, shape.heads(), shape.batch(), 256, shared);
