@@ -43,14 +43,20 @@ public final class CudaRuntimeProvider implements TensorRuntimeProvider {
 
     private static List<Device> devices(CudaLibraries libraries) {
         List<Device> out = new ArrayList<>();
+        int version = libraries.driver().map(CudaDriver::version).orElse(0);
         for (DeviceProperties d : libraries.devices()) {
-            out.add(device(d));
+            out.add(device(d, version));
         }
         return out;
     }
 
-    static Device device(DeviceProperties d) {
-        return new Device("cuda:" + d.ordinal(), d.name() + " (" + d.architecture() + ")", d.totalBytes());
+    /** A device as users see it; the driver's version, 13010 for 13.1, is part of what figures were measured on. */
+    static Device device(DeviceProperties d, int driverVersion) {
+        return new Device(
+                "cuda:" + d.ordinal(),
+                d.name() + " (" + d.architecture() + ", CUDA driver " + driverVersion / 1000 + "."
+                        + driverVersion % 1000 / 10 + ")",
+                d.totalBytes());
     }
 
     @Override
@@ -61,16 +67,16 @@ public final class CudaRuntimeProvider implements TensorRuntimeProvider {
             throw new TeleWorldException(TeleWorldException.Category.BACKEND, libraries.reason());
         }
         List<Device> known = devices(libraries);
-        DeviceProperties chosen = libraries.devices().stream()
-                .filter(d -> device(d).id().equals(options.deviceId()))
-                .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException("runtime " + NAME + " has no device '"
-                        + options.deviceId() + "'; it has "
-                        + known.stream().map(Device::id).toList()));
+        int index = known.stream().map(Device::id).toList().indexOf(options.deviceId());
+        if (index < 0) {
+            throw new IllegalArgumentException("runtime " + NAME + " has no device '" + options.deviceId()
+                    + "'; it has " + known.stream().map(Device::id).toList());
+        }
+        DeviceProperties chosen = libraries.devices().get(index);
         CudaKernels kernels = KernelModules.find(chosen)
                 .orElseThrow(() -> new TeleWorldException(
                         TeleWorldException.Category.BACKEND, "no kernels for " + chosen.architecture()));
-        return open(driver.get(), chosen, CudaTensorRuntime.ordered(known, device(chosen)), kernels);
+        return open(driver.get(), chosen, CudaTensorRuntime.ordered(known, known.get(index)), kernels);
     }
 
     /** Opens a device of any driver. */

@@ -25,7 +25,7 @@ class CudaTensorRuntimeTest extends TensorRuntimeContract {
         return CudaRuntimeProvider.open(
                 driver,
                 properties,
-                List.of(CudaRuntimeProvider.device(properties)),
+                List.of(CudaRuntimeProvider.device(properties, driver.version())),
                 new CudaKernels(new EmulatedKernels(driver, lacking), new byte[0]));
     }
 

@@ -185,7 +185,7 @@ final class GpuReport implements Callable<Integer> {
                 }
             } catch (TeleWorldException e) {
                 // One that does not fit must not hide the figures of the others.
-                report.line("%s in %s: failed: %s", workload, precision, e.getMessage());
+                report.line("%s in %s: failed: %s", workload, precision, String.valueOf(e.getMessage()));
                 Map<String, Object> entry = new LinkedHashMap<>();
                 entry.put("name", workload);
                 entry.put("precision", precision.name());
