@@ -48,19 +48,6 @@ final class ExportModel implements Callable<Integer> {
     Path transformer = RUNS.resolve("transformer");
 
     @Option(
-            names = "--blend",
-            paramLabel = "FILE",
-            description = "A transformer that went on from --transformer; their weights are mixed.")
-    @Nullable
-    Path blend;
-
-    @Option(
-            names = "--blend-share",
-            paramLabel = "X",
-            description = "The share of --blend in the mixture, in [0, 1]; ${DEFAULT-VALUE} by default.")
-    double blendShare = 0.5;
-
-    @Option(
             names = "--super-resolution",
             paramLabel = "FILE",
             description = "A super-resolution network to put into the package; none by default.")
@@ -116,7 +103,7 @@ final class ExportModel implements Callable<Integer> {
         }
         NetworkFile<VideoAutoencoderConfig> vae = NetworkFile.autoencoder(autoencoder, size.autoencoder());
         NetworkFile<GeometryNetConfig> depth = NetworkFile.read(geometry, size.geometry());
-        NetworkFile<VideoTransformerConfig> video = transformer();
+        NetworkFile<VideoTransformerConfig> video = NetworkFile.read(transformer, size.transformer());
         LatentStatistics statistics = LatentStatistics.read(latents);
         ModelPackageWriter writer = new ModelPackageWriter(out, SOURCE)
                 .world(size.world()
@@ -130,23 +117,6 @@ final class ExportModel implements Callable<Integer> {
             enlarge(writer, enlarger);
         }
         return Cli.OK;
-    }
-
-    private NetworkFile<VideoTransformerConfig> transformer() {
-        NetworkFile<VideoTransformerConfig> chosen = NetworkFile.read(transformer, size.transformer());
-        Path other = blend;
-        if (other == null) {
-            return chosen;
-        }
-        CommandSpec command = Objects.requireNonNull(spec, "command specification");
-        if (!(blendShare >= 0 && blendShare <= 1)) {
-            throw Cli.badArgument(command, "--blend-share is " + blendShare + "; it must lie in [0, 1]");
-        }
-        NetworkFile<VideoTransformerConfig> later = NetworkFile.read(other, size.transformer());
-        if (!later.config().equals(chosen.config())) {
-            throw Cli.badArgument(command, "--transformer and --blend are transformers of different sizes");
-        }
-        return chosen.blended(later, blendShare);
     }
 
     private SchedulerConfig scheduler() {

@@ -17,7 +17,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -114,31 +113,5 @@ public record NetworkFile<C>(C config, Map<String, HostTensor> weights) {
         Map<String, float[]> out = new LinkedHashMap<>();
         weights.forEach((n, t) -> out.put(n, t.toFloatArray()));
         return out;
-    }
-
-    /**
-     * The same network with weights between these and others, which must be of the same sizes; it helps where the others
-     * were trained on from these.
-     *
-     * @param share of the others, in [0, 1]
-     * @throws IllegalArgumentException if a weight is missing or has another shape
-     */
-    public NetworkFile<C> blended(NetworkFile<C> others, double share) {
-        Map<String, HostTensor> mixed = new LinkedHashMap<>();
-        weights.forEach((name, own) -> {
-            HostTensor other = others.weights().get(name);
-            if (other == null || !Arrays.equals(other.shape(), own.shape())) {
-                throw new IllegalArgumentException("weight " + name + " has shape " + Arrays.toString(own.shape())
-                        + " here and " + (other == null ? "is missing" : "shape " + Arrays.toString(other.shape()))
-                        + " there");
-            }
-            float[] a = own.toFloatArray();
-            float[] b = other.toFloatArray();
-            for (int i = 0; i < a.length; i++) {
-                a[i] = (float) (a[i] + share * ((double) b[i] - a[i]));
-            }
-            mixed.put(name, HostTensor.ofFloats(a, own.shape()));
-        });
-        return new NetworkFile<>(config, mixed);
     }
 }
