@@ -17,7 +17,9 @@ import java.util.Optional;
  * Opens an NVIDIA GPU. Thread-safe.
  *
  * <p>The driver ({@code libcuda.so.1}) and, for fast matrix products, cuBLASLt come from the system; nothing is
- * downloaded. Where one of them, a device or a kernel for it is missing, the runtime is unavailable and says which.
+ * downloaded. The kernels come from the file that the system property {@code teleworld.cuda.kernels} names, which nvcc
+ * makes of {@code src/main/cuda/kernels.cu}. Where one of them or a device is missing, the runtime is unavailable and
+ * says which.
  */
 public final class CudaRuntimeProvider implements TensorRuntimeProvider {
 
@@ -35,10 +37,12 @@ public final class CudaRuntimeProvider implements TensorRuntimeProvider {
         if (libraries.driver().isEmpty()) {
             return new Availability.Unavailable(libraries.reason());
         }
-        return libraries.devices().stream().noneMatch(d -> KernelModules.find(d).isPresent())
-                ? new Availability.Unavailable(
-                        "no kernels for " + libraries.devices().get(0).architecture())
-                : new Availability.Available(devices(libraries));
+        try {
+            KernelModules.find();
+            return new Availability.Available(devices(libraries));
+        } catch (TeleWorldException e) {
+            return new Availability.Unavailable(String.valueOf(e.getMessage()));
+        }
     }
 
     private static List<Device> devices(CudaLibraries libraries) {
@@ -73,9 +77,7 @@ public final class CudaRuntimeProvider implements TensorRuntimeProvider {
                     + "'; it has " + known.stream().map(Device::id).toList());
         }
         DeviceProperties chosen = libraries.devices().get(index);
-        CudaKernels kernels = KernelModules.find(chosen)
-                .orElseThrow(() -> new TeleWorldException(
-                        TeleWorldException.Category.BACKEND, "no kernels for " + chosen.architecture()));
+        CudaKernels kernels = KernelModules.find();
         return open(driver.get(), chosen, CudaTensorRuntime.ordered(known, known.get(index)), kernels);
     }
 

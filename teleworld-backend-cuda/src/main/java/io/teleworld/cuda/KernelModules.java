@@ -1,15 +1,44 @@
 package io.teleworld.cuda;
 
-import io.teleworld.cuda.driver.DeviceProperties;
-import java.util.Optional;
+import io.teleworld.error.TeleWorldException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
-/** Finds the kernels of a device. Stateless. */
+/**
+ * Finds the kernels' module: the file that the system property {@value #PROPERTY} names, a cubin, fat binary or PTX that
+ * nvcc made of {@code src/main/cuda/kernels.cu}. Stateless.
+ */
 final class KernelModules {
+
+    /** Names the file. */
+    static final String PROPERTY = "teleworld.cuda.kernels";
 
     private KernelModules() {}
 
-    /** The kernels, or nothing if the build has none for this architecture. */
-    static Optional<CudaKernels> find(DeviceProperties device) {
-        return Optional.empty();
+    /**
+     * Reads the module that the property names.
+     *
+     * @throws TeleWorldException of category BACKEND that says what to do if there is none or it cannot be read
+     */
+    static CudaKernels find() {
+        return read(System.getProperty(PROPERTY));
+    }
+
+    /** Reads a module; null for none. */
+    static CudaKernels read(@Nullable String file) {
+        if (file == null || file.isBlank()) {
+            throw new TeleWorldException(
+                    TeleWorldException.Category.BACKEND,
+                    "no compiled kernels: make a cubin of src/main/cuda/kernels.cu with nvcc and name it with -D"
+                            + PROPERTY + "=FILE");
+        }
+        try {
+            return new CudaKernels(new CatalogKernels(), Files.readAllBytes(Path.of(file)));
+        } catch (IOException | RuntimeException e) {
+            throw new TeleWorldException(
+                    TeleWorldException.Category.BACKEND, "kernels " + file + " cannot be read: " + e, e);
+        }
     }
 }

@@ -65,9 +65,16 @@ public final class CudaLibraries {
         return new CudaLibraries(Optional.empty(), List.of(), reason);
     }
 
+    /** The first line of what went wrong first: the loader reports last that it ran out of places to look. */
     private static String firstLine(Throwable e) {
-        String m = e.getMessage();
-        return m == null ? e.getClass().getSimpleName() : m.lines().findFirst().orElse("");
+        Throwable first = e;
+        for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
+            first = cause;
+        }
+        String m = first.getMessage();
+        return m == null
+                ? first.getClass().getSimpleName()
+                : m.lines().findFirst().orElse("");
     }
 
     /** Loads at first use, once, also under concurrent calls. */
