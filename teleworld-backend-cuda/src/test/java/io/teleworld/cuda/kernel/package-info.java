@@ -1,0 +1,4 @@
+@NullMarked
+package io.teleworld.cuda.kernel;
+
+import org.jspecify.annotations.NullMarked;
