@@ -18,8 +18,10 @@ struct __attribute__((aligned(2))) f16 {
 #else
 #define TW_KERNEL(name, threads, ...) extern "C" __global__ void __launch_bounds__(threads) name(__VA_ARGS__)
 #define TW_SHARED __shared__
-#define TW_DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]
+#define TW_DYNAMIC_SHARED(name) unsigned char* name = tw_dynamic
 #define TW_DEVICE __device__ __forceinline__
+
+extern __shared__ __align__(128) unsigned char tw_dynamic[];
 
 TW_DEVICE float tw_bits_to_float(tw_u32 v) { return __uint_as_float(v); }
 TW_DEVICE tw_u32 tw_float_to_bits(float v) { return __float_as_uint(v); }
