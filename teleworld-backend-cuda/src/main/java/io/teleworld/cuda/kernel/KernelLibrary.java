@@ -75,8 +75,8 @@ public final class KernelLibrary {
      * @throws TeleWorldException of category INTERNAL if neither binary nor sources are in the module
      */
     public static Image load() {
-        Image image = binary().orElseGet(() -> new Image(
-                Kind.SOURCE, source().getBytes(StandardCharsets.UTF_8), "sources, to be compiled by NVRTC"));
+        Image image = binary().orElseGet(() ->
+                new Image(Kind.SOURCE, source().getBytes(StandardCharsets.UTF_8), "sources, to be compiled by NVRTC"));
         LOG.info("CUDA kernels: {}", image.origin());
         return image;
     }

@@ -28,8 +28,8 @@ class CompiledKernelsTest {
     void theBinaryIsOfTheseSources() throws IOException, GeneralSecurityException {
         ByteArrayOutputStream all = new ByteArrayOutputStream();
         for (String s : KernelLibrary.SOURCES) {
-            all.writeBytes(
-                    Files.readAllBytes(KernelEmulator.module(Path.of("src/main/cuda")).resolve(s)));
+            all.writeBytes(Files.readAllBytes(
+                    KernelEmulator.module(Path.of("src/main/cuda")).resolve(s)));
         }
         String digest =
                 HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(all.toByteArray()));
@@ -71,6 +71,10 @@ class CompiledKernelsTest {
         }
         assertThat(seen)
                 .containsExactlyInAnyOrder(
-                        "tw_conv_nhwc_bf16", "tw_flash_64", "tw_flash_64_masked", "tw_flash_128", "tw_flash_128_masked");
+                        "tw_conv_nhwc_bf16",
+                        "tw_flash_64",
+                        "tw_flash_64_masked",
+                        "tw_flash_128",
+                        "tw_flash_128_masked");
     }
 }

@@ -20,8 +20,12 @@ class KernelCatalogProperties {
 
     @Provide
     Arbitrary<long[]> shapes() {
-        return Arbitraries.longs().between(1, 300).array(long[].class).ofMinSize(1).ofMaxSize(5).filter(s ->
-                product(s) < 40_000_000);
+        return Arbitraries.longs()
+                .between(1, 300)
+                .array(long[].class)
+                .ofMinSize(1)
+                .ofMaxSize(5)
+                .filter(s -> product(s) < 40_000_000);
     }
 
     @Property(tries = 300)
