@@ -17,9 +17,9 @@ import java.util.Optional;
  * Opens an NVIDIA GPU. Thread-safe.
  *
  * <p>The driver ({@code libcuda.so.1}) and, for fast matrix products, cuBLASLt come from the system; nothing is
- * downloaded. The kernels come from the file that the system property {@code teleworld.cuda.kernels} names, which nvcc
- * makes of {@code src/main/cuda/kernels.cu}. Where one of them or a device is missing, the runtime is unavailable and
- * says which.
+ * downloaded. The kernels come from the jar or from the file that the system property
+ * {@code teleworld.cuda.kernels} names. Where one of them or a device is missing, the runtime is unavailable and says
+ * which.
  */
 public final class CudaRuntimeProvider implements TensorRuntimeProvider {
 

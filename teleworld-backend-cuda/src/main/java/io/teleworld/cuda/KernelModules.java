@@ -1,5 +1,6 @@
 package io.teleworld.cuda;
 
+import io.teleworld.cuda.kernel.KernelLibrary;
 import io.teleworld.error.TeleWorldException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -8,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Finds the kernels' module: the file that the system property {@value #PROPERTY} names, a cubin, fat binary or PTX that
- * nvcc made of {@code src/main/cuda/kernels.cu}. Stateless.
+ * nvcc made of {@code src/main/cuda/kernels.cu}, or else the fat binary in the jar. Stateless.
  */
 final class KernelModules {
 
@@ -18,7 +19,7 @@ final class KernelModules {
     private KernelModules() {}
 
     /**
-     * Reads the module that the property names.
+     * Reads the module that the property names, or the jar's.
      *
      * @throws TeleWorldException of category BACKEND that says what to do if there is none or it cannot be read
      */
@@ -26,13 +27,10 @@ final class KernelModules {
         return read(System.getProperty(PROPERTY));
     }
 
-    /** Reads a module; null for none. */
+    /** Reads a module from a file, or null for the one in the jar. */
     static CudaKernels read(@Nullable String file) {
         if (file == null || file.isBlank()) {
-            throw new TeleWorldException(
-                    TeleWorldException.Category.BACKEND,
-                    "no compiled kernels: make a cubin of src/main/cuda/kernels.cu with nvcc and name it with -D"
-                            + PROPERTY + "=FILE");
+            return shipped();
         }
         try {
             return new CudaKernels(new CatalogKernels(), Files.readAllBytes(Path.of(file)));
@@ -40,5 +38,16 @@ final class KernelModules {
             throw new TeleWorldException(
                     TeleWorldException.Category.BACKEND, "kernels " + file + " cannot be read: " + e, e);
         }
+    }
+
+    private static CudaKernels shipped() {
+        KernelLibrary.Image image = KernelLibrary.load();
+        if (image.kind() != KernelLibrary.Kind.BINARY) {
+            throw new TeleWorldException(
+                    TeleWorldException.Category.BACKEND,
+                    "no compiled kernels: make a cubin of src/main/cuda/kernels.cu with nvcc and name it with -D"
+                            + PROPERTY + "=FILE");
+        }
+        return new CudaKernels(new CatalogKernels(), image.bytes());
     }
 }

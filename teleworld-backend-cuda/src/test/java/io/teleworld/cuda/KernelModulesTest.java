@@ -18,14 +18,16 @@ class KernelModulesTest {
     }
 
     @Test
-    void saysWhatToDoWithoutOne(@TempDir Path folder) {
-        assertThatThrownBy(() -> KernelModules.read(null))
-                .isInstanceOf(TeleWorldException.class)
-                .hasMessageContaining("nvcc")
-                .hasMessageContaining(KernelModules.PROPERTY);
+    void namesAFileThatCannotBeRead(@TempDir Path folder) {
         String missing = folder.resolve("none.cubin").toString();
         assertThatThrownBy(() -> KernelModules.read(missing))
                 .isInstanceOf(TeleWorldException.class)
                 .hasMessageContaining("none.cubin");
+    }
+
+    @Test
+    void withoutAFileTheJarsKernelsAreTaken() {
+        // An ELF or the magic number of fat binaries, 0xBA55ED50.
+        assertThat(KernelModules.read(null).image()).startsWith(0x50, 0xED, 0x55, 0xBA);
     }
 }
