@@ -55,6 +55,9 @@ final class DriftReport extends CaseEvaluation {
             description = "Walks that do not come back: what is filmed at the end is another place than at the start.")
     boolean oneWay;
 
+    @Option(names = "--no-memory", description = "Without the memory: nothing but the planner holds errors back.")
+    boolean noMemory;
+
     private enum Measure {
         SHARPNESS(FrameQuality::sharpness),
         SATURATION(FrameQuality::saturation),
@@ -75,7 +78,7 @@ final class DriftReport extends CaseEvaluation {
     @Override
     String list() {
         return "seed " + seed + ", " + walks + " walks of " + seconds + " s" + (oneWay ? " one way" : " out and back")
-                + ", planners " + planners;
+                + (noMemory ? " without memory" : "") + ", planners " + planners;
     }
 
     /** Out and back the last frames show what the first showed, so that a change is the model's. */
@@ -105,6 +108,7 @@ final class DriftReport extends CaseEvaluation {
                 HeldOutCase one = HeldOutCase.named(maps, job.name(), frames, kind(), camera, seed);
                 WorldStart start = WorldStart.image(one.start())
                         .superResolution(false)
+                        .memory(!noMemory)
                         .seed(seed)
                         .cameraPath(one.path());
                 List<RgbImage> truth = new ArrayList<>();

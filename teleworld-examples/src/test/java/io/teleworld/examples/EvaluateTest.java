@@ -153,6 +153,7 @@ class EvaluateTest {
                 "autoencoder --clips 1 --latents 2",
                 "truth --cases 1 --seconds 1 --revisits 1",
                 "drift --cases 1 --seconds 2",
+                "drift --cases 1 --seconds 2 --no-memory",
                 "camera --cases 1 --seconds 1",
                 "steps --cases 1 --seconds 1",
                 "gallery --walks 1 --seconds 1 --columns 3 --revisits 2 --gap 8"
