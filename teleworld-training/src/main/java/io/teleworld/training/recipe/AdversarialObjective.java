@@ -9,8 +9,6 @@ import io.teleworld.tensor.HostTensor;
 import io.teleworld.training.data.LatentCache;
 import io.teleworld.training.optim.AdamW;
 import io.teleworld.training.optim.Optimizer;
-import io.teleworld.training.optim.OptimizerGroup;
-import io.teleworld.training.optim.ParameterGroups;
 import io.teleworld.training.torch.Arithmetic;
 import io.teleworld.training.torch.TorchModule;
 import io.teleworld.training.torch.TorchTensors;
@@ -41,7 +39,7 @@ import org.bytedeco.pytorch.global.torch;
  */
 public final class AdversarialObjective implements Objective, AutoCloseable {
 
-    private static final String GENERATOR = "generator.";
+    private static final String GENERATOR = OpposedNetworks.GENERATOR;
     private static final String DISCRIMINATOR = "discriminator.";
     private static final String[] SCALES = {"fine", "coarse"};
 
@@ -53,7 +51,7 @@ public final class AdversarialObjective implements Objective, AutoCloseable {
      * @param unknown weight of the error to the truth in cells of which guidance knows nothing; 1 is that of known ones
      * @param smoothness weight of the discriminator's mean squared change by noise
      * @param noise deviation of that noise, in latents of unit variance
-     * @param patience steps in which only the discriminator learns
+     * @param patience steps of this object in which only the discriminator learns; 0 for a resumed run
      * @param steps noise levels σ that generation visits, falling, each in (0, 1]
      */
     public record Options(
@@ -95,7 +93,7 @@ public final class AdversarialObjective implements Objective, AutoCloseable {
     /**
      * An objective.
      *
-     * @param plans the ways of generating a segment; three steps of four take the first, else one of the others is drawn.
+     * @param plans the ways of generating a segment; three steps of four take the first, else one of the others is drawn
      * @param student weights that the generator starts from
      * @param train caches of one shape, each drawn equally often; borrowed
      * @param held segments to judge by; borrowed
@@ -144,12 +142,7 @@ public final class AdversarialObjective implements Objective, AutoCloseable {
      */
     public static Optimizer optimizer(Map<String, Tensor> parameters, double discriminatorFactor) {
         AdamW.Options adam = new AdamW.Options(0.5, 0.99, 1e-8, 0.01);
-        return new OptimizerGroup()
-                .add(ParameterGroups.adamW(ParameterGroups.select(parameters, n -> n.startsWith(GENERATOR)), adam), 1)
-                .add(
-                        ParameterGroups.adamW(
-                                ParameterGroups.select(parameters, n -> n.startsWith(DISCRIMINATOR)), adam),
-                        discriminatorFactor);
+        return OpposedNetworks.optimizer(parameters, DISCRIMINATOR, adam, discriminatorFactor);
     }
 
     /** The parameters of generator and discriminator, told apart by their prefixes. */
@@ -161,13 +154,7 @@ public final class AdversarialObjective implements Objective, AutoCloseable {
     /** The generator's weights under the network's own names. */
     @Override
     public Map<String, HostTensor> network(Map<String, HostTensor> weights) {
-        Map<String, HostTensor> own = new LinkedHashMap<>();
-        weights.forEach((n, t) -> {
-            if (n.startsWith(GENERATOR)) {
-                own.put(n.substring(GENERATOR.length()), t);
-            }
-        });
-        return own;
+        return OpposedNetworks.generator(weights);
     }
 
     @Override

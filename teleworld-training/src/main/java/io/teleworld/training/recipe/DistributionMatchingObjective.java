@@ -10,8 +10,6 @@ import io.teleworld.tensor.HostTensor;
 import io.teleworld.training.data.LatentCache;
 import io.teleworld.training.optim.AdamW;
 import io.teleworld.training.optim.Optimizer;
-import io.teleworld.training.optim.OptimizerGroup;
-import io.teleworld.training.optim.ParameterGroups;
 import io.teleworld.training.torch.Arithmetic;
 import io.teleworld.training.torch.TorchModule;
 import io.teleworld.training.torch.TorchTensors;
@@ -39,9 +37,7 @@ import org.bytedeco.pytorch.Tensor;
  */
 public final class DistributionMatchingObjective implements Objective, AutoCloseable {
 
-    /** What the generator's parameters are called. */
-    public static final String GENERATOR = "generator.";
-
+    private static final String GENERATOR = OpposedNetworks.GENERATOR;
     private static final String CRITIC = "critic.";
 
     /**
@@ -133,11 +129,7 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
      */
     public static Optimizer optimizer(Map<String, Tensor> parameters, double criticFactor) {
         AdamW.Options adam = new AdamW.Options(0, 0.999, 1e-8, 0.01);
-        return new OptimizerGroup()
-                .add(ParameterGroups.adamW(ParameterGroups.select(parameters, n -> n.startsWith(GENERATOR)), adam), 1)
-                .add(
-                        ParameterGroups.adamW(ParameterGroups.select(parameters, n -> n.startsWith(CRITIC)), adam),
-                        criticFactor);
+        return OpposedNetworks.optimizer(parameters, CRITIC, adam, criticFactor);
     }
 
     /** The parameters of generator and critic, told apart by their prefixes. */
@@ -149,13 +141,7 @@ public final class DistributionMatchingObjective implements Objective, AutoClose
     /** The generator's weights under the network's own names. */
     @Override
     public Map<String, HostTensor> network(Map<String, HostTensor> weights) {
-        Map<String, HostTensor> own = new LinkedHashMap<>();
-        weights.forEach((n, t) -> {
-            if (n.startsWith(GENERATOR)) {
-                own.put(n.substring(GENERATOR.length()), t);
-            }
-        });
-        return own;
+        return OpposedNetworks.generator(weights);
     }
 
     @Override
