@@ -7,6 +7,7 @@ import io.teleworld.training.data.ClipPool;
 import io.teleworld.training.data.GroundTruthClip;
 import io.teleworld.training.data.WalkClips;
 import io.teleworld.training.recipe.AutoencoderObjective;
+import io.teleworld.training.recipe.DecoderGrowth;
 import io.teleworld.training.recipe.NetworkFile;
 import io.teleworld.training.recipe.Optimizers;
 import java.util.List;
@@ -57,6 +58,12 @@ final class TrainAutoencoder implements Callable<Integer> {
     @Option(names = "--held-clips", paramLabel = "N", description = "Clips of other maps to judge by.")
     int heldClips = 12;
 
+    @Option(
+            names = "--decoder-only",
+            description = "Train the decoder alone, widened to --size, with the encoder of --weights: the latents stay"
+                    + " as they are.")
+    boolean decoderOnly;
+
     @Override
     public Integer call() {
         train();
@@ -68,6 +75,9 @@ final class TrainAutoencoder implements Callable<Integer> {
         loop.prepare(Objects.requireNonNull(spec, "command specification"), "autoencoder");
         LoopArguments.Start<VideoAutoencoderConfig> start =
                 loop.start(size.autoencoder(), VideoAutoencoder::initialise, NetworkFile::autoencoder);
+        if (decoderOnly) {
+            start = widened(start);
+        }
         VideoAutoencoderConfig config = start.config();
         TeleWorldConfig world = size.world();
         int side = crop > 0 ? crop : size == ModelSize.TINY ? 48 : 64;
@@ -85,10 +95,19 @@ final class TrainAutoencoder implements Callable<Integer> {
         try (ClipPool pool = new ClipPool(walks, clips, 1, random.nextLong())) {
             pool.await(30);
             try (AutoencoderObjective objective = new AutoencoderObjective(
-                    config, start.weights(), pool, held, latents, side, batch, loop.device, loop.arithmetic(true))) {
+                    config, start.weights(), pool, held, latents, side, batch, decoderOnly, loop.device, loop.arithmetic(true))) {
                 return loop.train(
                         "autoencoder", config, objective, Optimizers::autoencoder, Optimizers.AUTOENCODER_RATE, WARMUP);
             }
         }
+    }
+
+    private LoopArguments.Start<VideoAutoencoderConfig> widened(LoopArguments.Start<VideoAutoencoderConfig> start) {
+        if (loop.weights == null) {
+            throw Cli.badArgument(
+                    Objects.requireNonNull(spec), "--decoder-only needs --weights: the encoder that stays as it is");
+        }
+        VideoAutoencoderConfig wide = DecoderGrowth.sizes(start.config(), size.autoencoder());
+        return new LoopArguments.Start<>(wide, DecoderGrowth.widened(start.config(), start.weights(), wide, loop.seed));
     }
 }

@@ -2,6 +2,7 @@ package io.teleworld.training.recipe;
 
 import io.teleworld.core.network.VideoAutoencoder;
 import io.teleworld.core.network.VideoAutoencoderConfig;
+import io.teleworld.tensor.HostTensor;
 import io.teleworld.training.data.ClipSupply;
 import io.teleworld.training.data.GroundTruthClip;
 import io.teleworld.training.plot.SampleSheet;
@@ -31,6 +32,7 @@ public final class AutoencoderObjective implements Objective, AutoCloseable {
     private final int latents;
     private final int crop;
     private final int batch;
+    private final boolean decoderOnly;
     private final TorchModule encoder;
     private final TorchModule decoder;
     private final TorchModule wholeEncoder;
@@ -45,6 +47,7 @@ public final class AutoencoderObjective implements Objective, AutoCloseable {
      * @param latents latent frames of a sample
      * @param crop side of the square crop in pixels, a multiple of the spatial factor
      * @param batch samples of a step
+     * @param decoderOnly whether the encoder stays as it is, so that whatever was trained on its latents stays valid
      */
     public AutoencoderObjective(
             VideoAutoencoderConfig config,
@@ -54,9 +57,11 @@ public final class AutoencoderObjective implements Objective, AutoCloseable {
             int latents,
             int crop,
             int batch,
+            boolean decoderOnly,
             String deviceId,
             Arithmetic arithmetic) {
         this.config = config;
+        this.decoderOnly = decoderOnly;
         this.train = train;
         this.held = List.copyOf(held);
         this.latents = latents;
@@ -77,8 +82,21 @@ public final class AutoencoderObjective implements Objective, AutoCloseable {
 
     @Override
     public Map<String, Tensor> parameters() {
+        if (decoderOnly) {
+            return decoder.parameters();
+        }
         Map<String, Tensor> all = new LinkedHashMap<>(encoder.parameters());
         all.putAll(decoder.parameters());
+        return all;
+    }
+
+    @Override
+    public Map<String, HostTensor> network(Map<String, HostTensor> weights) {
+        if (!decoderOnly) {
+            return weights;
+        }
+        Map<String, HostTensor> all = new LinkedHashMap<>(weights);
+        encoder.parameters().forEach((n, p) -> all.put(n, TorchTensors.toHost(p)));
         return all;
     }
 
@@ -101,7 +119,8 @@ public final class AutoencoderObjective implements Objective, AutoCloseable {
             fill(c, first, top, left, crop, crop, still, pixels, i * t * 3 * crop * crop);
         }
         Tensor x = TorchTensors.to(TorchTensors.ofFloats(pixels, batch, t, 3, crop, crop), encoder.deviceId());
-        Tensor z = output(encoder.forward(Map.of("frames", x)), "latents");
+        Tensor z = output(
+                decoderOnly ? encoder.inference(Map.of("frames", x)) : encoder.forward(Map.of("frames", x)), "latents");
         Tensor y = output(decoder.forward(Map.of("latents", z)), "frames");
         Tensor truth = x.narrow(1, 3, t - 3L);
         Tensor error = y.narrow(1, 3, t - 3L).sub(truth);
