@@ -95,7 +95,16 @@ final class TrainAutoencoder implements Callable<Integer> {
         try (ClipPool pool = new ClipPool(walks, clips, 1, random.nextLong())) {
             pool.await(30);
             try (AutoencoderObjective objective = new AutoencoderObjective(
-                    config, start.weights(), pool, held, latents, side, batch, decoderOnly, loop.device, loop.arithmetic(true))) {
+                    config,
+                    start.weights(),
+                    pool,
+                    held,
+                    latents,
+                    side,
+                    batch,
+                    decoderOnly,
+                    loop.device,
+                    loop.arithmetic(true))) {
                 return loop.train(
                         "autoencoder", config, objective, Optimizers::autoencoder, Optimizers.AUTOENCODER_RATE, WARMUP);
             }

@@ -137,8 +137,9 @@ class DecoderGrowthTest {
         try (AutoencoderObjective objective = new AutoencoderObjective(
                         SMALL, weights, r -> clip, List.of(clip), 2, side, 2, true, "cpu", Arithmetic.FP32);
                 Optimizer optimizer = Optimizers.autoencoder(objective.parameters())) {
-            assertThat(objective.parameters()).isNotEmpty().allSatisfy((n, p) -> assertThat(n)
-                    .startsWith("decoder."));
+            assertThat(objective.parameters())
+                    .isNotEmpty()
+                    .allSatisfy((n, p) -> assertThat(n).startsWith("decoder."));
             double first = 0;
             double last = 0;
             for (int step = 0; step < 20; step++) {
@@ -148,7 +149,10 @@ class DecoderGrowthTest {
                     first = step == 0 ? last : first;
                     loss.backward();
                     optimizer.step(2e-3);
-                    objective.parameters().values().forEach(p -> p.mutable_grad().reset());
+                    objective
+                            .parameters()
+                            .values()
+                            .forEach(p -> p.mutable_grad().reset());
                 }
             }
             assertThat(last).isLessThan(0.8 * first);

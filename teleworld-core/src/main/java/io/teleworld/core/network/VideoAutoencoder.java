@@ -4,9 +4,7 @@ import io.teleworld.core.network.VideoAutoencoderConfig.Stage;
 import io.teleworld.graph.Dim;
 import io.teleworld.graph.Graph;
 import io.teleworld.graph.GraphBuilder;
-import io.teleworld.graph.Op;
 import io.teleworld.graph.Shape;
-import io.teleworld.graph.State;
 import io.teleworld.graph.Value;
 import io.teleworld.tensor.DType;
 import java.util.ArrayList;
@@ -28,21 +26,13 @@ public final class VideoAutoencoder {
 
     private final GraphBuilder b;
     private final VideoAutoencoderConfig config;
-    private final String part;
-    private final boolean stream;
-    /** Clips per run and time steps per clip at the current layer; in a stream one clip of symbolic length. */
-    private final Dim batch;
-
-    private Dim steps;
-    private int layer;
+    /** Clips per run; in a stream one clip of symbolic length. */
+    private final MemoryBlockLayers layers;
 
     private VideoAutoencoder(GraphBuilder b, VideoAutoencoderConfig config, String part, Dim batch, Dim steps) {
         this.b = b;
         this.config = config;
-        this.part = part;
-        this.stream = batch.is(1);
-        this.batch = batch;
-        this.steps = steps;
+        this.layers = new MemoryBlockLayers(b, part + ".", batch, steps);
     }
 
     /**
@@ -111,15 +101,16 @@ public final class VideoAutoencoder {
         Shape frame = Shape.of(config.imageChannels(), height, width);
         Value x = net.foldedInput("frames", frame);
         x = net.spaceToDepth(x);
-        x = net.relu(net.conv(x, config.encoderStemWidth(), 1, true));
+        MemoryBlockLayers layers = net.layers;
+        x = layers.relu(layers.convolution(x, config.encoderStemWidth(), 1, true));
         for (Stage stage : config.encoderStages()) {
-            x = net.pool(x, stage.time());
-            x = net.conv(x, stage.width(), stage.space(), false);
+            x = layers.pool(x, stage.time());
+            x = layers.convolution(x, stage.width(), stage.space(), false);
             for (int i = 0; i < stage.blocks(); i++) {
-                x = net.memoryBlock(x, stage.width());
+                x = layers.memoryBlock(x, stage.width());
             }
         }
-        x = net.conv(x, config.latentChannels(), 1, true);
+        x = layers.convolution(x, config.latentChannels(), 1, true);
         if (!config.latentsMean().isEmpty()) {
             x = b.div(b.sub(x, net.channels(config.latentsMean())), net.channels(config.latentsStd()));
         }
@@ -139,30 +130,24 @@ public final class VideoAutoencoder {
             x = b.add(b.mul(x, net.channels(config.latentsStd())), net.channels(config.latentsMean()));
         }
         x = b.mul(b.tanh(b.mul(x, b.scalar(1.0 / 3))), b.scalar(3));
-        net.layer++;
+        MemoryBlockLayers layers = net.layers;
+        layers.next();
         List<Stage> stages = config.decoderStages();
-        x = net.relu(net.conv(x, stages.get(0).width(), 1, true));
+        x = layers.relu(layers.convolution(x, stages.get(0).width(), 1, true));
         for (int s = 0; s < stages.size(); s++) {
             Stage stage = stages.get(s);
             for (int i = 0; i < stage.blocks(); i++) {
-                x = net.memoryBlock(x, stage.width());
+                x = layers.memoryBlock(x, stage.width());
             }
-            int up = net.layer++;
-            // A 1×1 convolution and a nearest enlargement commute; growing first is space² times cheaper.
-            x = net.grow(x, stage.time());
-            if (stage.space() > 1) {
-                b.push(net.part + "." + up);
-                x = b.resize(x, stage.space(), Op.ResizeMode.NEAREST);
-                b.pop();
-            }
+            x = layers.growAndEnlarge(x, stage.time(), stage.space());
             int next = s + 1 < stages.size() ? stages.get(s + 1).width() : config.decoderHeadWidth();
-            x = net.conv(x, next, 1, false);
+            x = layers.convolution(x, next, 1, false);
         }
-        x = net.relu(x);
+        x = layers.relu(x);
         int p = config.patchSize();
-        x = net.conv(x, config.imageChannels() * p * p, 1, true);
+        x = layers.convolution(x, (long) config.imageChannels() * p * p, 1, true);
         x = p == 1 ? x : b.depthToSpace(x, p);
-        if (net.stream) {
+        if (layers.stream()) {
             x = b.clip(x, config.unitRange() ? 0 : -1, 1);
         }
         b.output("frames", net.unfolded(x));
@@ -173,14 +158,15 @@ public final class VideoAutoencoder {
 
     /** Declares the input and folds clips into the first axis: [clips·steps,C,H,W]. */
     private Value foldedInput(String name, Shape frame) {
-        List<Dim> dims = new ArrayList<>(stream ? List.of(steps) : List.of(batch, steps));
+        List<Dim> dims =
+                new ArrayList<>(layers.stream() ? List.of(layers.steps()) : List.of(layers.clips(), layers.steps()));
         dims.addAll(frame.dims());
         Value x = b.input(name, DType.F32, new Shape(dims));
-        return b.reshape(x, batch.times(steps), frame.dim(0), frame.dim(1), frame.dim(2));
+        return b.reshape(x, layers.clips().times(layers.steps()), frame.dim(0), frame.dim(1), frame.dim(2));
     }
 
     private Value unfolded(Value x) {
-        return stream ? x : b.reshape(x, batch, steps, x.dim(1), x.dim(2), x.dim(3));
+        return layers.stream() ? x : b.reshape(x, layers.clips(), layers.steps(), x.dim(1), x.dim(2), x.dim(3));
     }
 
     private Value channels(List<Double> values) {
@@ -203,77 +189,5 @@ public final class VideoAutoencoder {
         Dim side = Dim.of(p);
         Value blocks = b.transpose(b.reshape(x, n, c, h, side, w, side), 0, 1, 3, 5, 2, 4);
         return b.reshape(blocks, n, c.times((long) p * p), h, w);
-    }
-
-    private Value conv(Value x, int out, int stride, boolean bias) {
-        String name = part + "." + layer++;
-        Value w = b.parameter(name + ".weight", out, x.dim(1).known(), 3, 3);
-        Value c = bias ? b.parameter(name + ".bias", out) : null;
-        b.push(name);
-        Value y = b.conv2d(x, w, c, stride, 1);
-        b.pop();
-        return y;
-    }
-
-    private Value relu(Value x) {
-        layer++;
-        return b.relu(x);
-    }
-
-    /** Merges runs of {@code frames} time steps by a 1×1 convolution over their joined channels. */
-    private Value pool(Value x, int frames) {
-        String name = part + "." + layer++;
-        long c = x.dim(1).known();
-        Value w = b.parameter(name + ".conv.weight", c, c * frames, 1, 1);
-        steps = steps.dividedBy(frames);
-        b.push(name);
-        Value y = b.conv2d(b.reshape(x, batch.times(steps), Dim.of(c * frames), x.dim(2), x.dim(3)), w, null, 1, 0);
-        b.pop();
-        return y;
-    }
-
-    /** Makes {@code frames} time steps out of each by a 1×1 convolution. */
-    private Value grow(Value x, int frames) {
-        String name = part + "." + layer++;
-        long c = x.dim(1).known();
-        Value w = b.parameter(name + ".conv.weight", c * frames, c, 1, 1);
-        steps = steps.times(frames);
-        b.push(name);
-        Value y = b.reshape(b.conv2d(x, w, null, 1, 0), batch.times(steps), Dim.of(c), x.dim(2), x.dim(3));
-        b.pop();
-        return y;
-    }
-
-    private Value memoryBlock(Value x, int width) {
-        String name = part + "." + layer++;
-        b.push(name);
-        long c = x.dim(1).known();
-        List<Value> in = new ArrayList<>(List.of(x, past(x, name)));
-        long inputs = 2 * c;
-        for (int i : new int[] {0, 2, 4}) {
-            in.add(b.parameter(name + ".conv." + i + ".weight", width, inputs, 3, 3));
-            in.add(b.parameter(name + ".conv." + i + ".bias", width));
-            inputs = width;
-        }
-        if (c != width) {
-            in.add(b.parameter(name + ".skip.weight", width, c, 1, 1));
-        }
-        Value y = b.apply(new Op.MemoryBlock(), in).get(0);
-        b.pop();
-        return y;
-    }
-
-    /** The value of one time step earlier; the first one comes from the register, or is zero in a clip. */
-    private Value past(Value x, String name) {
-        if (stream) {
-            Shape one = x.shape().with(0, Dim.of(1));
-            State.Register memory = new State.Register(name + ".memory", DType.F32, one);
-            Value past = b.slice(b.concat(0, b.readState(memory), x), 0, 0, -1);
-            b.writeState(memory, b.slice(x, 0, -1, Op.Slice.TO_END));
-            return past;
-        }
-        Shape clips = Shape.of(batch, steps, x.dim(1), x.dim(2), x.dim(3));
-        Value late = b.pad(b.reshape(x, clips), Op.PadMode.CONSTANT, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0);
-        return b.reshape(b.slice(late, 1, 0, steps.known()), x.shape());
     }
 }

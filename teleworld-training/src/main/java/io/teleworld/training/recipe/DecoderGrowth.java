@@ -64,7 +64,8 @@ public final class DecoderGrowth {
                 out.put(n, w.clone());
             }
         });
-        Map<String, Value> old = VideoAutoencoder.decoderClipGraph(from, 1, 1, 1).parameters();
+        Map<String, Value> old =
+                VideoAutoencoder.decoderClipGraph(from, 1, 1, 1).parameters();
         VideoAutoencoder.decoderClipGraph(wide, 1, 1, 1)
                 .parameters()
                 .forEach((n, v) -> place(
