@@ -9,25 +9,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** What the commands share that train a few-step transformer on its own samples. */
-abstract class SelfForcedTraining implements Callable<Integer> {
+abstract class SelfForcedTraining extends TrainingCommand {
 
     static final int BATCH = 4;
-
-    @Spec
-    @Nullable
-    CommandSpec spec;
-
-    @Mixin
-    LoopArguments loop = new LoopArguments();
 
     @Option(
             names = "--latents",
@@ -49,28 +37,12 @@ abstract class SelfForcedTraining implements Callable<Integer> {
     @Nullable
     List<Integer> samplingSteps;
 
-    @Option(names = "--size", description = "nano (the default, as shipped) or tiny.")
-    ModelSize size = ModelSize.NANO;
-
     /** Segments to learn from and to be judged by. */
     record Data(List<LatentCache> train, LatentCache held, LatentStatistics statistics) {}
 
     /** Trains on open data. */
     interface OnData {
         LoopArguments.Figures train(Data data);
-    }
-
-    @Override
-    public Integer call() {
-        train();
-        return Cli.OK;
-    }
-
-    /** Trains and tells what changed. */
-    abstract LoopArguments.Figures train();
-
-    CommandSpec command() {
-        return Objects.requireNonNull(spec, "command specification");
     }
 
     /** The few-step transformer to start from. */

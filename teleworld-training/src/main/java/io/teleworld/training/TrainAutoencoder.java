@@ -11,15 +11,10 @@ import io.teleworld.training.recipe.DecoderGrowth;
 import io.teleworld.training.recipe.NetworkFile;
 import io.teleworld.training.recipe.Optimizers;
 import java.util.List;
-import java.util.Objects;
 import java.util.SplittableRandom;
-import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Trains the streaming autoencoder on random crops of walks. */
 @Command(
@@ -27,24 +22,14 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         sortOptions = false,
         description = "Trains the autoencoder.")
-final class TrainAutoencoder implements Callable<Integer> {
+final class TrainAutoencoder extends TrainingCommand {
 
     private static final int CLIP_FRAMES = 13;
     private static final int SAMPLES_PER_AXIS = 2;
     private static final int WARMUP = 100;
 
-    @Spec
-    @Nullable
-    CommandSpec spec;
-
-    @Mixin
-    LoopArguments loop = new LoopArguments();
-
     @Mixin
     WorldArguments worlds = new WorldArguments();
-
-    @Option(names = "--size", description = "nano (the default, as shipped) or tiny.")
-    ModelSize size = ModelSize.NANO;
 
     @Option(names = "--crop", paramLabel = "PX", description = "Side of the square crops; 64 by default, tiny 48.")
     int crop;
@@ -65,14 +50,8 @@ final class TrainAutoencoder implements Callable<Integer> {
     boolean decoderOnly;
 
     @Override
-    public Integer call() {
-        train();
-        return Cli.OK;
-    }
-
-    /** Trains and tells what changed. */
     LoopArguments.Figures train() {
-        loop.prepare(Objects.requireNonNull(spec, "command specification"), "autoencoder");
+        loop.prepare(command(), "autoencoder");
         LoopArguments.Start<VideoAutoencoderConfig> start =
                 loop.start(size.autoencoder(), VideoAutoencoder::initialise, NetworkFile::autoencoder);
         if (decoderOnly) {
@@ -83,7 +62,7 @@ final class TrainAutoencoder implements Callable<Integer> {
         int side = crop > 0 ? crop : size == ModelSize.TINY ? 48 : 64;
         if (side % config.spatialFactor() != 0 || side > world.height() || latents < 1 || latents > 4) {
             throw Cli.badArgument(
-                    Objects.requireNonNull(spec),
+                    command(),
                     "--crop is " + side + ", --latents " + latents + "; allowed are multiples of "
                             + config.spatialFactor() + " up to " + world.height() + ", and 1 to 4");
         }
@@ -113,8 +92,7 @@ final class TrainAutoencoder implements Callable<Integer> {
 
     private LoopArguments.Start<VideoAutoencoderConfig> widened(LoopArguments.Start<VideoAutoencoderConfig> start) {
         if (loop.weights == null) {
-            throw Cli.badArgument(
-                    Objects.requireNonNull(spec), "--decoder-only needs --weights: the encoder that stays as it is");
+            throw Cli.badArgument(command(), "--decoder-only needs --weights: the encoder that stays as it is");
         }
         VideoAutoencoderConfig wide = DecoderGrowth.sizes(start.config(), size.autoencoder());
         return new LoopArguments.Start<>(wide, DecoderGrowth.widened(start.config(), start.weights(), wide, loop.seed));

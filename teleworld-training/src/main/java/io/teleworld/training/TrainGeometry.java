@@ -13,15 +13,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.SplittableRandom;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Trains the net that finds depth, confidence and moving things in a picture. */
 @Command(
@@ -29,7 +25,7 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         sortOptions = false,
         description = "Trains the geometry net.")
-final class TrainGeometry implements Callable<Integer> {
+final class TrainGeometry extends TrainingCommand {
 
     private static final int CLIP_FRAMES = 4;
     private static final int ATTENTION_BLOCKS = 4;
@@ -40,18 +36,8 @@ final class TrainGeometry implements Callable<Integer> {
 
     private static final int WARMUP = 60;
 
-    @Spec
-    @Nullable
-    CommandSpec spec;
-
-    @Mixin
-    LoopArguments loop = new LoopArguments();
-
     @Mixin
     WorldArguments worlds = new WorldArguments();
-
-    @Option(names = "--size", description = "nano (the default, as shipped) or tiny.")
-    ModelSize size = ModelSize.NANO;
 
     @Option(names = "--clips", paramLabel = "N", description = "The most rendered clips held in memory.")
     int clips = 2500;
@@ -69,14 +55,8 @@ final class TrainGeometry implements Callable<Integer> {
     Integer keyframes;
 
     @Override
-    public Integer call() {
-        train();
-        return Cli.OK;
-    }
-
-    /** Trains and tells what changed. */
     LoopArguments.Figures train() {
-        loop.prepare(Objects.requireNonNull(spec, "command specification"), "geometry");
+        loop.prepare(command(), "geometry");
         LoopArguments.Start<GeometryNetConfig> start = start();
         int frames = start.config().attentionBlocks() == 0 ? 1 : start.config().earlierKeyframes() + 1;
         TeleWorldConfig world = size.world();
@@ -106,18 +86,14 @@ final class TrainGeometry implements Callable<Integer> {
             return given;
         }
         if (wanted < 1) {
-            throw Cli.badArgument(
-                    Objects.requireNonNull(spec, "command specification"),
-                    "--keyframes is " + wanted + "; it must be at least 1");
+            throw Cli.badArgument(command(), "--keyframes is " + wanted + "; it must be at least 1");
         }
         int blocks = given.config().attentionBlocks();
         if (wanted == 1 && blocks == 0) {
             return given;
         }
         if (wanted == 1) {
-            throw Cli.badArgument(
-                    Objects.requireNonNull(spec, "command specification"),
-                    "--keyframes is 1 but --weights has attention over keyframes");
+            throw Cli.badArgument(command(), "--keyframes is 1 but --weights has attention over keyframes");
         }
         GeometryNetConfig config = given.config()
                 .withAttention(

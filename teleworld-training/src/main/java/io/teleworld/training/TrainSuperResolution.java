@@ -15,15 +15,10 @@ import io.teleworld.training.recipe.SuperResolutionObjective;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.SplittableRandom;
-import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Trains streaming super-resolution on random crops of walks that are rendered at the large size. */
 @Command(
@@ -31,23 +26,13 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         sortOptions = false,
         description = "Trains super-resolution of what the autoencoder gives.")
-final class TrainSuperResolution implements Callable<Integer> {
+final class TrainSuperResolution extends TrainingCommand {
 
     private static final int SAMPLES_PER_AXIS = 2;
     private static final int WARMUP = 100;
 
-    @Spec
-    @Nullable
-    CommandSpec spec;
-
-    @Mixin
-    LoopArguments loop = new LoopArguments();
-
     @Mixin
     WorldArguments worlds = new WorldArguments();
-
-    @Option(names = "--size", description = "nano (the default, as shipped) or tiny.")
-    ModelSize size = ModelSize.NANO;
 
     @Option(
             names = "--autoencoder",
@@ -78,15 +63,8 @@ final class TrainSuperResolution implements Callable<Integer> {
     int heldClips = 12;
 
     @Override
-    public Integer call() {
-        train();
-        return Cli.OK;
-    }
-
-    /** Trains and tells what changed. */
     LoopArguments.Figures train() {
-        CommandSpec command = Objects.requireNonNull(spec, "command specification");
-        loop.prepare(command, "super-resolution");
+        loop.prepare(command(), "super-resolution");
         LoopArguments.Start<SuperResolutionConfig> start =
                 loop.start(size.superResolution(), SuperResolutionNet::initialise, NetworkFile::read);
         SuperResolutionConfig config = start.config();
@@ -96,7 +74,7 @@ final class TrainSuperResolution implements Callable<Integer> {
                 config.projection().patch() * config.transformer().window().get(2);
         if (groups < 1 || groups > 4 || crop < 1 || crop * rows > world.height() || !(decoded >= 0 && decoded <= 1)) {
             throw Cli.badArgument(
-                    command,
+                    command(),
                     "--groups is " + groups + ", --crop " + crop + ", --decoded " + decoded
                             + "; allowed are 1 to 4, 1 to " + world.height() / rows + " and [0, 1]");
         }

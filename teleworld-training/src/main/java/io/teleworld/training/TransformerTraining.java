@@ -16,18 +16,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** What the commands that train the video transformer share. */
-abstract class TransformerTraining implements Callable<Integer> {
+abstract class TransformerTraining extends TrainingCommand {
 
     private static final Logger LOG = LoggerFactory.getLogger(TransformerTraining.class);
 
@@ -35,21 +29,11 @@ abstract class TransformerTraining implements Callable<Integer> {
     private static final int WARMUP = 40;
     private static final int BATCH = 8;
 
-    @Spec
-    @Nullable
-    CommandSpec spec;
-
-    @Mixin
-    LoopArguments loop = new LoopArguments();
-
     @Option(
             names = "--latents",
             paramLabel = "DIR",
             description = "What encode wrote; target/training/latents by default.")
     Path latents = Path.of("target", "training", "latents");
-
-    @Option(names = "--size", description = "nano (the default, as shipped) or tiny.")
-    ModelSize size = ModelSize.NANO;
 
     /**
      * How a stage of training differs from the others.
@@ -60,19 +44,6 @@ abstract class TransformerTraining implements Callable<Integer> {
      * @param rate peak learning rate unless --lr is given
      */
     record Stage(String name, double unguided, double scheduled, double rate) {}
-
-    @Override
-    public Integer call() {
-        train();
-        return Cli.OK;
-    }
-
-    /** Trains and tells what changed. */
-    abstract LoopArguments.Figures train();
-
-    CommandSpec command() {
-        return Objects.requireNonNull(spec, "command specification");
-    }
 
     /**
      * Trains.
