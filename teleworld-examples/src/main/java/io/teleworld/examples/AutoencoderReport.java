@@ -9,6 +9,7 @@ import io.teleworld.core.evaluate.ImageMetrics;
 import io.teleworld.core.model.ModelFiles;
 import io.teleworld.core.model.ModelPackage;
 import io.teleworld.geometry.Intrinsics;
+import io.teleworld.runtime.Precision;
 import io.teleworld.runtime.Program;
 import io.teleworld.runtime.RuntimeOptions;
 import io.teleworld.runtime.RuntimeRegistry;
@@ -58,15 +59,7 @@ final class AutoencoderReport extends Evaluation {
         try (TensorRuntime runtime = registry.firstAvailable(names).create(new RuntimeOptions("cpu", model.threads));
                 Scope scope = Scope.root("autoencoder");
                 Progress progress = progress(n, "clips")) {
-            Program encoder = scope.adopt(runtime.compile(
-                    files.encoderGraph(),
-                    files.vaeWeights(),
-                    files.world().precision().vae()));
-            Program decoder = scope.adopt(runtime.compile(
-                    files.decoderGraph(),
-                    files.vaeWeights(),
-                    files.world().precision().vae()));
-            VideoCodec codec = new VideoCodec(files.vae(), encoder, decoder, camera.width(), camera.height(), scope);
+            VideoCodec codec = codec(files, runtime, scope);
             List<HeldOutCase> cases = HeldOutCase.draw(n, frames, TrajectoryKind.RANDOM, camera, seed);
             for (int i = 0; i < n; i++) {
                 List<RgbImage> clip = new ArrayList<>();
@@ -100,7 +93,17 @@ final class AutoencoderReport extends Evaluation {
         report.put("cases", each);
     }
 
-    private static List<RgbImage> throughCodec(VideoCodec codec, List<RgbImage> clip) {
+    /** A package's autoencoder, adopted by {@code scope}. */
+    static VideoCodec codec(ModelPackage files, TensorRuntime runtime, Scope scope) {
+        Precision precision = files.world().precision().vae();
+        Program encoder = scope.adopt(runtime.compile(files.encoderGraph(), files.vaeWeights(), precision));
+        Program decoder = scope.adopt(runtime.compile(files.decoderGraph(), files.vaeWeights(), precision));
+        Intrinsics camera = files.world().intrinsics();
+        return new VideoCodec(files.vae(), encoder, decoder, camera.width(), camera.height(), scope);
+    }
+
+    /** A clip of 1+4k pictures encoded and decoded. */
+    static List<RgbImage> throughCodec(VideoCodec codec, List<RgbImage> clip) {
         int pixels = clip.get(0).width() * clip.get(0).height();
         float[] planes = new float[clip.size() * 3 * pixels];
         for (int f = 0; f < clip.size(); f++) {

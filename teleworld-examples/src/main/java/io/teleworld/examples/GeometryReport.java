@@ -2,6 +2,7 @@ package io.teleworld.examples;
 
 import io.teleworld.ModelSource;
 import io.teleworld.RgbImage;
+import io.teleworld.core.decode.VideoCodec;
 import io.teleworld.core.evaluate.Bootstrap;
 import io.teleworld.core.model.ModelFiles;
 import io.teleworld.core.model.ModelPackage;
@@ -63,6 +64,11 @@ final class GeometryReport extends Evaluation {
 
     @Option(names = "--clips", paramLabel = "N", description = "Clips of 6 keyframes; 32 by default.")
     int clips = 32;
+
+    @Option(
+            names = "--decoded",
+            description = "Pass each picture through the autoencoder first, as sessions show what they generate.")
+    boolean decoded;
 
     @Option(names = "--against", paramLabel = "DIR", description = "Another model package for the same pictures.")
     @Nullable
@@ -334,6 +340,7 @@ final class GeometryReport extends Evaluation {
             Network its = other == null
                     ? null
                     : new Network(ModelPackage.open(ModelFiles.of(ModelSource.directory(other))), runtime, scope);
+            VideoCodec codec = decoded ? AutoencoderReport.codec(files, runtime, scope) : null;
             int[] frames = schedule();
             List<HeldOutCase> cases =
                     HeldOutCase.draw(n, frames[KEYFRAMES - 1] + 1, TrajectoryKind.RANDOM, own.camera, seed);
@@ -344,7 +351,7 @@ final class GeometryReport extends Evaluation {
                 }
                 SplittableRandom random = new SplittableRandom(seed + i);
                 for (boolean memory : new boolean[] {false, true}) {
-                    float[] images = images(truth, memory ? random : null);
+                    float[] images = images(truth, codec, memory ? random : null);
                     compare(memory ? "memory" : "nothing", i, n, truth, images, own, its, arms, scope);
                     if (!memory && i % Math.max(1, n / SHOWN) == 0 && sheet.size() < SHOWN) {
                         sheet.add(column(truth, images, own, scope));
@@ -376,7 +383,8 @@ final class GeometryReport extends Evaluation {
                     String.format(Locale.ROOT, "%.3f", arm.iou()),
                     String.format(Locale.ROOT, "%.3f", arm.recall())));
         });
-        report.line("%d clips of %d keyframes", n, KEYFRAMES);
+        report.line("%d clips of %d keyframes%s", n, KEYFRAMES, decoded ? ", each through the autoencoder" : "");
+        report.put("decoded", decoded);
         report.table(List.of("known: how", "AbsRel", "with each median", "within 1.25", "IoU", "recall"), rows);
         report.put("arms", entries);
         differences(report, bootstrap, arms);
@@ -466,13 +474,18 @@ final class GeometryReport extends Evaluation {
     }
 
     /** The network's input, [frames,5,H,W]. */
-    private static float[] images(List<HeldOutCase.Geometry> truth, @Nullable SplittableRandom memory) {
+    private static float[] images(
+            List<HeldOutCase.Geometry> truth, @Nullable VideoCodec codec, @Nullable SplittableRandom memory) {
         RgbImage first = truth.get(0).image();
         int area = first.width() * first.height();
         float[] out = new float[truth.size() * 5 * area];
         for (int t = 0; t < truth.size(); t++) {
             HeldOutCase.Geometry g = truth.get(t);
-            byte[] rgb = g.image().rgb();
+            byte[] rgb = codec == null
+                    ? g.image().rgb()
+                    : AutoencoderReport.throughCodec(codec, List.of(g.image()))
+                            .get(0)
+                            .rgb();
             for (int c = 0; c < 3; c++) {
                 for (int i = 0; i < area; i++) {
                     out[(5 * t + c) * area + i] = (rgb[3 * i + c] & 0xff) * (2f / 255) - 1;

@@ -3,12 +3,17 @@ package io.teleworld.training;
 import io.teleworld.core.model.TeleWorldConfig;
 import io.teleworld.core.network.GeometryNet;
 import io.teleworld.core.network.GeometryNetConfig;
+import io.teleworld.core.network.VideoAutoencoderConfig;
+import io.teleworld.training.data.AutoencodedFrames;
 import io.teleworld.training.data.ClipPool;
+import io.teleworld.training.data.ClipSupply;
+import io.teleworld.training.data.DecodedClips;
 import io.teleworld.training.data.GroundTruthClip;
 import io.teleworld.training.data.WalkClips;
 import io.teleworld.training.recipe.GeometryObjective;
 import io.teleworld.training.recipe.NetworkFile;
 import io.teleworld.training.recipe.Optimizers;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -46,6 +51,19 @@ final class TrainGeometry extends TrainingCommand {
     int heldClips = 24;
 
     @Option(
+            names = "--autoencoder",
+            paramLabel = "FILE",
+            description = "Weights of the autoencoder that some pictures go through first; none by default.")
+    @Nullable
+    Path autoencoder;
+
+    @Option(
+            names = "--decoded",
+            paramLabel = "X",
+            description = "With --autoencoder: the share of pictures that go through it; ${DEFAULT-VALUE} by default.")
+    double decoded = 0.7;
+
+    @Option(
             names = "--keyframes",
             paramLabel = "N",
             description =
@@ -67,7 +85,30 @@ final class TrainGeometry extends TrainingCommand {
                 ? new WalkClips(worlds.training(), world.intrinsics(), CLIP_FRAMES, 1)
                 : new WalkClips(worlds.training(), world.intrinsics(), schedules(frames), 1);
         int batch = loop.batch(frames == 1 ? 16 : 4);
-        try (ClipPool pool = new ClipPool(walks, clips, 1, random.nextLong())) {
+        Path codec = autoencoder;
+        if (codec == null) {
+            return train(start, walks, held, frames, batch, random);
+        }
+        if (!(decoded >= 0 && decoded <= 1)) {
+            throw Cli.badArgument(command(), "--decoded is " + decoded + "; it must lie in [0, 1]");
+        }
+        NetworkFile<VideoAutoencoderConfig> file = NetworkFile.autoencoder(codec, size.autoencoder());
+        try (DecodedClips seen = new DecodedClips(
+                walks,
+                new AutoencodedFrames(1, world.height(), world.width(), file.config(), file.arrays(), loop.device),
+                decoded)) {
+            return train(start, seen, held, frames, batch, random);
+        }
+    }
+
+    private LoopArguments.Figures train(
+            LoopArguments.Start<GeometryNetConfig> start,
+            ClipSupply source,
+            List<GroundTruthClip> held,
+            int frames,
+            int batch,
+            SplittableRandom random) {
+        try (ClipPool pool = new ClipPool(source, clips, 1, random.nextLong())) {
             pool.await(60);
             try (GeometryObjective objective = new GeometryObjective(
                     start.config(), start.weights(), pool, held, frames, batch, loop.device, loop.arithmetic(true))) {

@@ -5,13 +5,20 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.teleworld.core.network.GeometryNet;
 import io.teleworld.core.network.GeometryNetConfig;
+import io.teleworld.core.network.VideoAutoencoder;
+import io.teleworld.core.network.VideoAutoencoderConfig;
+import io.teleworld.graph.Value;
+import io.teleworld.tensor.HostTensor;
 import io.teleworld.training.recipe.NetworkFile;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -74,5 +81,33 @@ class TrainGeometryTest {
         assertThat(train(more, "--weights", attentive.toString(), "--keyframes", "1"))
                 .isNotEqualTo(Cli.OK);
         assertThat(errors.toString()).contains("--keyframes");
+    }
+
+    @Test
+    void picturesMayGoThroughTheAutoencoderFirst() throws IOException {
+        VideoAutoencoderConfig sizes = ModelSize.TINY.autoencoder();
+        Map<String, HostTensor> weights = new HashMap<>();
+        Map<String, Value> shapes = new HashMap<>(
+                VideoAutoencoder.encoderClipGraph(sizes, 48, 80, 1).parameters());
+        shapes.putAll(VideoAutoencoder.decoderClipGraph(sizes, 12, 20, 1).parameters());
+        VideoAutoencoder.initialise(sizes, 3)
+                .forEach((n, w) -> weights.put(
+                        n,
+                        HostTensor.ofFloats(
+                                w, Objects.requireNonNull(shapes.get(n)).shape().evaluate(Map.of()))));
+        Path codec = folder.resolve("codec");
+        new NetworkFile<>(sizes, weights).write(codec.resolve(NetworkFile.NAME), Map.of());
+        Path plain = folder.resolve("plain");
+        Path decoded = folder.resolve("decoded");
+        assertThat(train(plain)).as("%s", errors).isEqualTo(Cli.OK);
+        assertThat(train(decoded, "--autoencoder", codec.toString(), "--decoded", "1"))
+                .as("%s", errors)
+                .isEqualTo(Cli.OK);
+        GeometryNetConfig tiny = ModelSize.TINY.geometry();
+        assertThat(NetworkFile.read(decoded, tiny).arrays().get("stem.weight"))
+                .isNotEqualTo(NetworkFile.read(plain, tiny).arrays().get("stem.weight"));
+        assertThat(train(decoded, "--autoencoder", codec.toString(), "--decoded", "2"))
+                .isNotEqualTo(Cli.OK);
+        assertThat(errors.toString()).contains("--decoded is 2.0");
     }
 }
