@@ -74,6 +74,11 @@ final class Report {
         write(folder, name);
     }
 
+    /** Writes what is there so far, without a line. */
+    void keep(Path folder) {
+        Output.json(folder.resolve(name + ".json"), entries);
+    }
+
     /** Writes the entries to {@code <folder>/<file>.json}. */
     void write(Path folder, String fileName) {
         Path file = folder.resolve(fileName + ".json");

@@ -8,13 +8,18 @@ import io.teleworld.core.schedule.TaskGraph;
 import io.teleworld.core.schedule.TaskGraph.HandoffMode;
 import io.teleworld.core.schedule.TaskKind;
 import io.teleworld.core.schedule.VirtualTimeSimulator;
+import io.teleworld.error.TeleWorldException;
+import io.teleworld.error.TeleWorldException.Category;
+import io.teleworld.runtime.Precision;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -22,6 +27,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** What the scheduler makes of stage costs on several cards, in virtual time: a prediction, never a measurement. */
 @Command(
@@ -33,20 +41,41 @@ final class SchedulePrediction implements Callable<Integer> {
     @Nullable
     CommandSpec spec;
 
-    @Option(names = "--plan", required = true, paramLabel = "MS", description = "Planning a segment.")
-    double plan;
+    @Option(
+            names = "--from",
+            paramLabel = "FILE",
+            description = "gpu.json with measured stages of the 18B shape, decoding and super-resolution; with it"
+                    + " the five below are not needed.")
+    @Nullable
+    Path from;
 
-    @Option(names = "--populate1", required = true, paramLabel = "MS", description = "Frames 3 to 5 of a segment.")
-    double populate1;
+    @Option(
+            names = "--precision",
+            paramLabel = "P",
+            converter = GpuReport.Named.class,
+            description = "Whose figures of the file are taken; all by default.")
+    @Nullable
+    Precision precision;
 
-    @Option(names = "--populate2", required = true, paramLabel = "MS", description = "Frames 7 to 9 of a segment.")
-    double populate2;
+    @Option(names = "--plan", paramLabel = "MS", description = "Planning a segment.")
+    @Nullable
+    Double plan;
 
-    @Option(names = "--decode", required = true, paramLabel = "MS", description = "One latent frame, 4 pictures.")
-    double decode;
+    @Option(names = "--populate1", paramLabel = "MS", description = "Frames 3 to 5 of a segment.")
+    @Nullable
+    Double populate1;
+
+    @Option(names = "--populate2", paramLabel = "MS", description = "Frames 7 to 9 of a segment.")
+    @Nullable
+    Double populate2;
+
+    @Option(names = "--decode", paramLabel = "MS", description = "One latent frame, 4 pictures.")
+    @Nullable
+    Double decode;
 
     @Option(names = "--upscale", paramLabel = "MS", description = "Enlarging 4 pictures; 0 by default.")
-    double upscale;
+    @Nullable
+    Double upscale;
 
     @Option(names = "--guide", paramLabel = "MS", description = "Guidance of a segment, on the host; 0 by default.")
     double guide;
@@ -78,25 +107,116 @@ final class SchedulePrediction implements Callable<Integer> {
         if (segments < 1 || devices.isEmpty() || devices.stream().anyMatch(d -> d < 1)) {
             throw Cli.badArgument(command, "--segments and --devices must be at least 1");
         }
+        List<Costs> all = costs(command);
         Output.folder(out);
         Report report = new Report(command.name(), command.commandLine().getOut());
         report.line("PREDICTION by simulation in virtual time; stage costs in ms as given, nothing is measured here");
+        report.put("kind", "prediction");
+        List<Map<String, Object>> entries = new ArrayList<>();
+        for (Costs c : all) {
+            predict(report, c, entries);
+        }
+        report.put("predictions", entries);
+        report.write(out);
+        return Cli.OK;
+    }
+
+    /** Stage costs in milliseconds, and what they are of. */
+    private record Costs(String what, double plan, double populate1, double populate2, double decode, double upscale) {}
+
+    private List<Costs> costs(CommandSpec command) {
+        Path file = from;
+        if (file != null) {
+            return read(file);
+        }
+        Double first = plan;
+        Double second = populate1;
+        Double third = populate2;
+        Double decoding = decode;
+        if (first == null || second == null || third == null || decoding == null) {
+            throw Cli.badArgument(command, "either --from or --plan, --populate1, --populate2 and --decode are needed");
+        }
+        Double enlarging = upscale;
+        return List.of(new Costs("as given", first, second, third, decoding, enlarging == null ? 0 : enlarging));
+    }
+
+    /** For each precision and kind of guidance in a file: small pictures, and enlarged ones if that was measured. */
+    private List<Costs> read(Path file) {
+        JsonNode figures;
+        try {
+            figures = JsonMapper.shared().readTree(file.toFile()).path("figures");
+        } catch (JacksonException e) {
+            throw new TeleWorldException(Category.USER, file + ": cannot be read: " + e.getOriginalMessage(), e);
+        }
+        List<Costs> out = new ArrayList<>();
+        for (Precision p : Precision.values()) {
+            if (precision != null && precision != p) {
+                continue;
+            }
+            OptionalDouble decoding = figure(figures, GpuWorkloads.DECODE_ONE, p, "p50Millis");
+            OptionalDouble enlarging = figure(figures, GpuWorkloads.UPSCALE, p, "p50Millis");
+            for (String how : List.of(GpuWorkloads.PLAIN, GpuWorkloads.ONCE)) {
+                String stage = GpuWorkloads.STAGE_OF_18B + how + ": stage ";
+                OptionalDouble first = figure(figures, stage + 0, p, "stageMillis");
+                OptionalDouble second = figure(figures, stage + 1, p, "stageMillis");
+                OptionalDouble third = figure(figures, stage + 2, p, "stageMillis");
+                if (decoding.isEmpty() || first.isEmpty() || second.isEmpty() || third.isEmpty()) {
+                    continue;
+                }
+                String what = p.name().toLowerCase(Locale.ROOT) + ", " + how;
+                Costs small = new Costs(
+                        what + ", as decoded",
+                        first.getAsDouble(),
+                        second.getAsDouble(),
+                        third.getAsDouble(),
+                        decoding.getAsDouble(),
+                        0);
+                out.add(small);
+                if (enlarging.isPresent()) {
+                    out.add(new Costs(
+                            what + ", enlarged",
+                            small.plan(),
+                            small.populate1(),
+                            small.populate2(),
+                            small.decode(),
+                            enlarging.getAsDouble()));
+                }
+            }
+        }
+        if (out.isEmpty()) {
+            throw new TeleWorldException(
+                    Category.USER, file + " has no stages of the 18B shape with decoding in one precision");
+        }
+        return out;
+    }
+
+    private static OptionalDouble figure(JsonNode figures, String name, Precision p, String key) {
+        for (JsonNode f : figures) {
+            if (name.equals(f.path("name").asString(""))
+                    && p.name().equals(f.path("precision").asString(""))) {
+                JsonNode value = f.path(key);
+                if (value.isNumber()) {
+                    return OptionalDouble.of(value.doubleValue());
+                }
+            }
+        }
+        return OptionalDouble.empty();
+    }
+
+    private void predict(Report report, Costs c, List<Map<String, Object>> entries) {
         Map<String, Double> costs = new LinkedHashMap<>();
-        costs.put("plan", plan);
-        costs.put("populate1", populate1);
-        costs.put("populate2", populate2);
-        costs.put("decode", decode);
-        costs.put("upscale", upscale);
+        costs.put("plan", c.plan());
+        costs.put("populate1", c.populate1());
+        costs.put("populate2", c.populate2());
+        costs.put("decode", c.decode());
+        costs.put("upscale", c.upscale());
         costs.put("guide", guide);
         costs.put("reencode", reencode);
         costs.put("reconstruct", reconstruct);
-        report.line("costs: %s", costs);
-        report.put("kind", "prediction");
-        report.put("costsMillis", costs);
+        report.line("%s: costs %s", c.what(), costs);
         List<List<String>> rows = new ArrayList<>();
-        List<Map<String, Object>> entries = new ArrayList<>();
         for (int n : devices) {
-            VirtualTimeSimulator.Result r = simulate(n);
+            VirtualTimeSimulator.Result r = simulate(n, c);
             double rate = 1e3 * r.framesPerUnit();
             rows.add(List.of(
                     Integer.toString(n),
@@ -104,6 +224,8 @@ final class SchedulePrediction implements Callable<Integer> {
                     Report.text(r.makespan() / segments),
                     Integer.toString(r.maxSegmentsInFlight())));
             Map<String, Object> entry = new LinkedHashMap<>();
+            entry.put("of", c.what());
+            entry.put("costsMillis", costs);
             entry.put("devices", n);
             entry.put("predictedFramesPerSecond", Stages.round(rate));
             entry.put("millisPerSegment", Stages.round(r.makespan() / segments));
@@ -111,27 +233,24 @@ final class SchedulePrediction implements Callable<Integer> {
             entries.add(entry);
         }
         report.table(List.of("cards", "predicted frames/s", "ms per segment", "segments in flight"), rows);
-        report.put("predictions", entries);
-        report.write(out);
-        return Cli.OK;
     }
 
-    private VirtualTimeSimulator.Result simulate(int cards) {
+    private VirtualTimeSimulator.Result simulate(int cards, Costs c) {
         Set<TaskKind> host = EnumSet.of(TaskKind.GUIDE, TaskKind.RECONSTRUCT, TaskKind.EMIT);
         TaskGraph graph = new TaskGraph(new MacroMicroPlanner(chaining), HandoffMode.CLIP);
-        return new VirtualTimeSimulator(graph, new CriticalPathPolicy(lookahead, host), cards, this::millis)
+        return new VirtualTimeSimulator(graph, new CriticalPathPolicy(lookahead, host), cards, task -> millis(task, c))
                 .run(segments);
     }
 
-    private double millis(Task task) {
+    private double millis(Task task, Costs c) {
         return switch (task.kind()) {
             case GUIDE -> guide;
-            case PLAN -> plan;
-            case POPULATE -> task.part() <= 1 ? populate1 : populate2;
+            case PLAN -> c.plan();
+            case POPULATE -> task.part() <= 1 ? c.populate1() : c.populate2();
             case REENCODE -> reencode;
             case RECONSTRUCT -> reconstruct;
-            case DECODE -> decode;
-            case UPSCALE -> upscale;
+            case DECODE -> c.decode();
+            case UPSCALE -> c.upscale();
             case EMIT -> 0;
         };
     }

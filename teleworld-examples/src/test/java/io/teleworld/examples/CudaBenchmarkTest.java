@@ -35,6 +35,38 @@ class CudaBenchmarkTest {
 
     @Test
     void everyWorkloadRunsOnTheHostAtTinySizes(@TempDir Path folder) throws Exception {
+        String all = "gpu --runtime onnx --device cpu --precision fp32 --baseline none --tiny --repeats 2 --warm-up 1"
+                + " --contexts 3,5 --out ";
+        assertThat(run((all + folder).split(" "))).as(out.toString()).isZero();
+        assertThat(out.toString())
+                .contains("K = 3, transformer", "K = 5, to RGB", "guidance in each pass", "TAEHV", "p99/p50")
+                .contains("Java bytes each", "largest of 2")
+                .doesNotContain("failed");
+        assertThat(Files.readString(folder.resolve("gpu.json")))
+                .contains("framesPerSecond", "p99Millis", "teraflopsPerSecond");
+        assertThat(run("predict", "--from", folder.resolve("gpu.json").toString(), "--out", folder.toString()))
+                .as(out.toString())
+                .isZero();
+        assertThat(Files.readString(folder.resolve("predict.json")))
+                .contains("fp32, no guidance, as decoded", "fp32, guidance K/V once, enlarged");
+    }
+
+    /** The oracle is the baseline here: both must compute the same. */
+    @Test
+    void aBaselineTakesTurnsAndAgrees(@TempDir Path folder) throws Exception {
+        String beside =
+                "gpu --runtime onnx --device cpu --precision fp32 --baseline reference --baseline-precision fp32"
+                        + " --tiny --repeats 2 --baseline-repeats 1 --warm-up 0 --contexts 6 --workloads block --out ";
+        assertThat(run((beside + folder).split(" "))).as(out.toString()).isZero();
+        assertThat(out.toString())
+                .contains("times as long as onnx fp32")
+                .containsPattern("velocities differ by \\d\\.\\de-0[5-9]")
+                .doesNotContain("failed");
+        assertThat(Files.readString(folder.resolve("gpu.json"))).contains("timesFasterLower", "relativeDifference");
+    }
+
+    @Test
+    void aBaselineThatIsNotThereIsSaidAndLeftOut(@TempDir Path folder) throws Exception {
         int code = run(
                 "gpu",
                 "--runtime",
@@ -43,21 +75,40 @@ class CudaBenchmarkTest {
                 "cpu",
                 "--precision",
                 "fp32",
+                "--baseline",
+                "abacus",
                 "--tiny",
                 "--repeats",
-                "2",
-                "--warm-up",
                 "1",
-                "--contexts",
-                "3,5",
+                "--warm-up",
+                "0",
+                "--workloads",
+                "product",
                 "--out",
                 folder.toString());
         assertThat(code).as(out.toString()).isZero();
-        assertThat(out.toString())
-                .contains("K = 3, transformer", "K = 5, with decoder", "guidance in each pass", "TAEHV", "p99/p50")
-                .doesNotContain("failed");
-        assertThat(Files.readString(folder.resolve("gpu.json")))
-                .contains("framesPerSecond", "p99Millis", "teraflopsPerSecond");
+        assertThat(out.toString()).contains("baseline: Unavailable(no runtime is named 'abacus'", "8 products 64³");
+    }
+
+    /** 200 times as long, and half of the samples 100 times: the median and its interval say so. */
+    @Test
+    void ratiosHaveAnInterval() {
+        GpuTimes one = new GpuTimes(new double[] {1, 1, 1}, 0);
+        GpuTimes.Ratio r = one.slowdownOf(new GpuTimes(new double[] {200, 100, 200, 100}, 0));
+        assertThat(r.ratio()).isEqualTo(150);
+        assertThat(r.lower()).isEqualTo(100);
+        assertThat(r.upper()).isEqualTo(200);
+        assertThat(one.slowdownOf(one).ratio()).isEqualTo(1);
+    }
+
+    @Test
+    void p99OfAHundredIsNotTheLargest() {
+        double[] ms =
+                java.util.stream.IntStream.rangeClosed(1, 100).asDoubleStream().toArray();
+        GpuTimes t = new GpuTimes(ms, 0);
+        assertThat(t.p99()).isEqualTo(99);
+        assertThat(t.text()).contains("p99 99.00").doesNotContain("largest of");
+        assertThat(new GpuTimes(new double[] {1, 5, 2}, 0).text()).contains("largest of 3 5.00");
     }
 
     @Test
@@ -86,7 +137,10 @@ class CudaBenchmarkTest {
     @Test
     void wrongArgumentsAreNamed() {
         assertThat(run("gpu", "--contexts", "1")).isEqualTo(2);
+        assertThat(run("gpu", "--precision", "fp7")).isEqualTo(2);
+        assertThat(run("gpu", "--workloads", "chess")).isEqualTo(2);
         assertThat(run("predict")).isEqualTo(2);
-        assertThat(out.toString()).contains("--contexts", "--plan");
+        assertThat(run("predict", "--from", "nowhere.json")).isEqualTo(2);
+        assertThat(out.toString()).contains("--contexts", "--plan", "'fp7' is unknown", "chess", "nowhere.json");
     }
 }

@@ -8,6 +8,7 @@ import io.teleworld.graph.Node;
 import io.teleworld.graph.Op;
 import io.teleworld.graph.State;
 import io.teleworld.graph.Value;
+import io.teleworld.tensor.DType;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -178,18 +179,23 @@ final class GraphExecutor implements AutoCloseable {
 
     private void step(Node node, Run run, Map<String, Long> symbols, StateAccess states) {
         if (node.op() instanceof Op.ReadState r) {
-            run.values.put(node.output(), TorchTensors.keep(states.read(r.state())));
+            run.values.put(
+                    node.output(), TorchTensors.keep(TorchTensors.cast(states.read(r.state()), held(r.state()))));
         } else if (node.op() instanceof Op.WriteState w) {
-            Tensor t = run.get(node.inputs().get(0));
-            states.write(
-                    w.state(),
-                    TorchTensors.cast(t, TorchTensors.scalarType(w.state().dtype())));
+            states.write(w.state(), TorchTensors.cast(run.get(node.inputs().get(0)), held(w.state())));
         } else {
             List<Tensor> out = lowering.apply(node.op(), run.operands(node), symbols);
             for (int k = 0; k < out.size(); k++) {
                 run.values.put(node.outputs().get(k), TorchTensors.keep(out.get(k)));
             }
         }
+    }
+
+    /** Keys and values feed products, which would narrow them at each reading. */
+    private ScalarType held(State state) {
+        return state instanceof State.FrameCache && state.dtype() == DType.F32
+                ? arithmetic.products()
+                : TorchTensors.scalarType(state.dtype());
     }
 
     @Override

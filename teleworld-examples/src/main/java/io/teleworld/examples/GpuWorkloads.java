@@ -1,0 +1,618 @@
+package io.teleworld.examples;
+
+import io.teleworld.ChainingPolicy;
+import io.teleworld.core.diffusion.FlowMatchScheduler;
+import io.teleworld.core.generate.GuidanceConfig;
+import io.teleworld.core.generate.GuidanceConfig.Holes;
+import io.teleworld.core.generate.GuidanceConfig.Layout;
+import io.teleworld.core.generate.GuidanceConfig.Order;
+import io.teleworld.core.generate.GuidanceConfig.TimestepMode;
+import io.teleworld.core.generate.SegmentLayout;
+import io.teleworld.core.generate.SegmentLayout.Pass;
+import io.teleworld.core.generate.SegmentLayout.PassKind;
+import io.teleworld.core.network.ColourCorrection;
+import io.teleworld.core.network.FlopCounter;
+import io.teleworld.core.network.SuperResolutionConfig;
+import io.teleworld.core.network.VideoAutoencoderConfig;
+import io.teleworld.core.network.VideoTransformer;
+import io.teleworld.core.network.VideoTransformerConfig;
+import io.teleworld.core.network.WindowTransformer;
+import io.teleworld.core.plan.MacroMicroPlanner;
+import io.teleworld.error.TeleWorldException;
+import io.teleworld.graph.Dim;
+import io.teleworld.graph.Graph;
+import io.teleworld.graph.GraphBuilder;
+import io.teleworld.graph.Value;
+import io.teleworld.runtime.Program;
+import io.teleworld.runtime.ProgramState;
+import io.teleworld.runtime.RunOptions;
+import io.teleworld.runtime.Scope;
+import io.teleworld.tensor.HostTensor;
+import io.teleworld.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The workloads of {@link GpuReport} on one runtime in one precision, beside a baseline if there is one. The same weights
+ * and inputs on both. Confined to one thread.
+ */
+final class GpuWorkloads {
+
+    /** All names, in the order in which they are run. */
+    static final List<String> NAMES = List.of("product", "block", "decode", "upscale", "groups", "18B");
+
+    /** Names of entries that {@link SchedulePrediction} looks for. */
+    static final String DECODE_ONE = "TAEHV decoder, 1 latent frames";
+
+    static final String UPSCALE = "super-resolution, 4 pictures";
+    static final String STAGE_OF_18B = "18B, ";
+    static final String PLAIN = "no guidance";
+    static final String ONCE = "guidance K/V once";
+    static final String EACH = "guidance in each pass";
+
+    private static final int BLOCK = 3;
+    private static final int STEPS = 4;
+    private static final int PIXELS_PER_LATENT = 8;
+    private static final int PICTURES_PER_LATENT = 4;
+    private static final int PRODUCTS = 8;
+
+    /** Layers of the 18B shape: 14B's width of 5120 with 51 layers has 17.9 billion weights in its layers. */
+    private static final int LAYERS_18B = 51;
+
+    private final Report report;
+    private final GpuSide own;
+    private final @Nullable GpuSide baseline;
+    private final GpuRuns runs;
+    private final List<Integer> contexts;
+    private final boolean tiny;
+    private final List<Map<String, Object>> entries;
+
+    GpuWorkloads(
+            Report report,
+            GpuSide own,
+            @Nullable GpuSide baseline,
+            GpuRuns runs,
+            List<Integer> contexts,
+            boolean tiny,
+            List<Map<String, Object>> entries) {
+        this.report = report;
+        this.own = own;
+        this.baseline = baseline;
+        this.runs = runs;
+        this.contexts = List.copyOf(contexts);
+        this.tiny = tiny;
+        this.entries = entries;
+    }
+
+    /** Runs one of {@link #NAMES}; a failure is reported and does not hide the figures of the others. */
+    void run(String workload) {
+        report.line("-- %s on %s", workload, own.label());
+        try {
+            switch (workload) {
+                case "product" -> beside(this::product);
+                case "block" -> beside(this::block);
+                case "groups" -> groups("1.3B", small(VideoTransformerConfig.wan13b()), List.of(PLAIN, ONCE, EACH));
+                case "decode" -> beside(this::decode);
+                case "upscale" -> beside(this::upscale);
+                case "18B" ->
+                    groups("18B", small(VideoTransformerConfig.wan14b().withLayers(LAYERS_18B)), List.of(PLAIN, ONCE));
+                default -> throw new IllegalArgumentException(workload);
+            }
+        } catch (TeleWorldException e) {
+            failed(workload, own, e);
+        } catch (GpuRuns.LaneException e) {
+            failed(workload, own, e);
+        }
+    }
+
+    private void failed(String workload, GpuSide side, Exception e) {
+        report.line("%s on %s: failed: %s", workload, side.label(), String.valueOf(e.getMessage()));
+        Map<String, Object> entry = entry(workload, side);
+        entry.put("failed", String.valueOf(e.getMessage()));
+        entries.add(entry);
+    }
+
+    // ------------------------------------------------------------------------------------------ beside a baseline
+
+    private interface Workload {
+        void on(List<GpuSide> sides);
+    }
+
+    /** Failures of the baseline while both are there; it is then tried alone. */
+    private static final class BaselineException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        BaselineException(Exception cause) {
+            super(cause.getMessage(), cause);
+        }
+    }
+
+    private void beside(Workload work) {
+        GpuSide other = baseline;
+        if (other == null) {
+            work.on(List.of(own));
+            return;
+        }
+        try {
+            work.on(List.of(own, other));
+        } catch (BaselineException e) {
+            report.line(
+                    "%s failed beside %s (%s); now one after the other",
+                    other.label(), own.label(), String.valueOf(e.getMessage()));
+            work.on(List.of(own));
+            try {
+                work.on(List.of(other));
+            } catch (TeleWorldException | GpuRuns.LaneException alone) {
+                failed("baseline", other, alone);
+            }
+        }
+    }
+
+    /** Makes something for each side; knows whose failure it was. */
+    private <T> List<T> prepare(List<GpuSide> sides, java.util.function.Function<GpuSide, T> make) {
+        List<T> out = new ArrayList<>();
+        for (GpuSide side : sides) {
+            try {
+                out.add(make.apply(side));
+            } catch (TeleWorldException e) {
+                if (side.equals(own)) {
+                    throw e;
+                }
+                throw baselineFailed(sides, e);
+            }
+        }
+        return out;
+    }
+
+    private RuntimeException baselineFailed(List<GpuSide> sides, TeleWorldException e) {
+        return sides.size() > 1 ? new BaselineException(e) : e;
+    }
+
+    private List<List<GpuTimes>> take(List<GpuRuns.Work> lanes, int parts) {
+        try {
+            return runs.take(lanes, parts);
+        } catch (GpuRuns.LaneException e) {
+            if (e.lane() > 0) {
+                throw new BaselineException(e);
+            }
+            throw e;
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------ workloads
+
+    private VideoTransformerConfig small(VideoTransformerConfig config) {
+        return tiny ? RandomRelease.tiny() : config;
+    }
+
+    private int latentHeight() {
+        return (tiny ? 32 : 480) / PIXELS_PER_LATENT;
+    }
+
+    private int latentWidth() {
+        return (tiny ? 48 : 832) / PIXELS_PER_LATENT;
+    }
+
+    /** Large products of weights with weights, so that next to nothing is copied. */
+    private void product(List<GpuSide> sides) {
+        int n = tiny ? 64 : 8192;
+        GraphBuilder g = new GraphBuilder("product");
+        Value sum = g.input("x", io.teleworld.tensor.DType.F32, Dim.of(n));
+        Value a = g.parameter("a", 1, n, n);
+        Value w = g.parameter("w", n, n);
+        for (int i = 0; i < PRODUCTS; i++) {
+            sum = g.add(sum, g.reduceSum(g.linear(a, w, null), false, 0, 1));
+        }
+        g.output("y", sum);
+        Graph graph = g.build();
+        try (Scope scope = Scope.root("product")) {
+            List<GpuRuns.Work> lanes = prepare(sides, side -> {
+                Program p = side.compile(graph, 1, scope);
+                return simple(p, p.newState(scope), Map.of("x", GpuSide.zeros(n)), RunOptions.DEFAULT, scope);
+            });
+            figures(
+                    PRODUCTS + " products " + n + "³ with column sums",
+                    sides,
+                    take(lanes, 1),
+                    0,
+                    PRODUCTS * 2.0 * n * n * n,
+                    0);
+        }
+    }
+
+    private GpuRuns.Work simple(
+            Program p, ProgramState state, Map<String, ? extends Tensor> in, RunOptions options, Scope scope) {
+        return laps -> {
+            try (Scope run = scope.child("run")) {
+                GpuSide.finish(GpuSide.run(p, in, state, options, run));
+            }
+            laps.end();
+        };
+    }
+
+    /** What a side needs for blocks of any context. */
+    private record Blocks(
+            Program program,
+            Program decoder,
+            ProgramState decoding,
+            List<Map<String, Tensor>> passes,
+            HostTensor noise) {}
+
+    /** A block of few-step generation: four denoising steps, the pass into the cache, and the decoder. */
+    private void block(List<GpuSide> sides) {
+        VideoTransformerConfig config = small(VideoTransformerConfig.wan13b());
+        VideoAutoencoderConfig vae = VideoAutoencoderConfig.taehv();
+        int most = contexts.stream().mapToInt(Integer::intValue).max().orElse(BLOCK);
+        Graph graph = Grafts.step(config, latentHeight(), latentWidth(), most);
+        Graph decoderGraph = Grafts.pictures(vae, latentHeight(), latentWidth());
+        int frames = BLOCK * PICTURES_PER_LATENT;
+        double decoding = flops(decoderGraph, Map.of("frames", (long) BLOCK));
+        try (Scope scope = Scope.root("block")) {
+            List<Blocks> made = prepare(sides, side -> {
+                Program decoder = side.compile(decoderGraph, 3, scope);
+                List<Map<String, Tensor>> passes = passes(side, config, scope);
+                HostTensor noise =
+                        (HostTensor) Objects.requireNonNull(passes.get(0).get("latents"), "latents");
+                return new Blocks(side.compile(graph, 2, scope), decoder, decoder.newState(scope), passes, noise);
+            });
+            for (int k : contexts) {
+                List<ProgramState> states = new ArrayList<>();
+                List<GpuRuns.Work> lanes = new ArrayList<>();
+                for (int i = 0; i < sides.size(); i++) {
+                    Blocks b = made.get(i);
+                    ProgramState state = prepare(
+                                    List.of(sides.get(i)), s -> b.program().newState(scope))
+                            .get(0);
+                    states.add(state);
+                    lanes.add(block(b, state, k, scope));
+                }
+                double flops =
+                        (STEPS + 1) * flops(graph, Map.of("frames", (long) BLOCK, visible(graph), (long) (k - BLOCK)));
+                List<List<GpuTimes>> times = take(lanes, 2);
+                difference(k, sides, made, states, scope);
+                figures("1.3B block of 3, K = " + k + ", transformer", sides, times, 0, flops, frames);
+                figures(
+                        "1.3B block of 3, K = " + k + ", to RGB in host memory",
+                        sides,
+                        times,
+                        1,
+                        flops + decoding,
+                        frames);
+                states.forEach(ProgramState::close);
+            }
+        }
+    }
+
+    /** How far apart the velocities of two sides are, from the same noise with the same cache. */
+    private void difference(int k, List<GpuSide> sides, List<Blocks> made, List<ProgramState> states, Scope scope) {
+        if (sides.size() < 2) {
+            return;
+        }
+        RunOptions step = RunOptions.DEFAULT.withVisible(
+                VideoTransformer.CACHE_GROUP,
+                IntStream.range(0, k - BLOCK).boxed().toList());
+        List<float[]> results = new ArrayList<>();
+        try (Scope run = scope.child("difference")) {
+            for (int i = 0; i < sides.size(); i++) {
+                Blocks b = made.get(i);
+                Map<String, Tensor> in = GpuSide.changeable(b.passes().get(0));
+                in.put("latents", b.noise());
+                results.add(
+                        GpuSide.run(b.program(), in, states.get(i), step, run).toFloatArray());
+            }
+        }
+        double difference = 0;
+        double norm = 0;
+        for (int i = 0; i < results.get(0).length; i++) {
+            double e = results.get(1)[i];
+            difference += Math.pow(results.get(0)[i] - e, 2);
+            norm += e * e;
+        }
+        double relative = Math.sqrt(difference / norm);
+        report.line(
+                "K = %d: velocities differ by %.1e of their norm between %s and %s",
+                k, relative, sides.get(0).label(), sides.get(1).label());
+        Map<String, Object> entry = entry("1.3B block of 3, K = " + k + ", agreement", sides.get(0));
+        entry.put("baseline", sides.get(1).label());
+        entry.put("relativeDifference", relative);
+        entries.add(entry);
+    }
+
+    /** Inputs of the passes of a block; what never changes is kept by the runtime. */
+    private List<Map<String, Tensor>> passes(GpuSide side, VideoTransformerConfig config, Scope scope) {
+        double[] timesteps = new FlowMatchScheduler(1000, 5).warp(List.of(1000, 750, 500, 250));
+        SplittableRandom random = new SplittableRandom(7);
+        Tensor text = side.resident(GpuSide.random(random, 1, config.textLen(), config.textDim()), scope);
+        float[] positions = new float[BLOCK];
+        for (int i = 0; i < BLOCK; i++) {
+            positions[i] = i;
+        }
+        List<Map<String, Tensor>> out = new ArrayList<>();
+        for (int i = 0; i <= STEPS; i++) {
+            float[] t = new float[BLOCK];
+            double now = i < STEPS ? timesteps[i] : 0;
+            double next = i + 1 < STEPS ? timesteps[i + 1] : 0;
+            java.util.Arrays.fill(t, (float) now);
+            Map<String, Tensor> in = new HashMap<>();
+            in.put("latents", GpuSide.random(random, 1, config.inChannels(), BLOCK, latentHeight(), latentWidth()));
+            in.put("noise", GpuSide.random(random, 1, config.inChannels(), BLOCK, latentHeight(), latentWidth()));
+            in.put("timestep", HostTensor.ofFloats(t, 1, BLOCK));
+            in.put("positions", HostTensor.ofFloats(positions, BLOCK));
+            in.put("text", text);
+            in.put("sigma", GpuSide.scalar(now / 1000));
+            in.put("next", GpuSide.scalar(next / 1000));
+            out.add(in);
+        }
+        return out;
+    }
+
+    private GpuRuns.Work block(Blocks b, ProgramState state, int k, Scope scope) {
+        List<Integer> seen = fill(b, state, k - BLOCK, scope);
+        RunOptions step = RunOptions.DEFAULT.withVisible(VideoTransformer.CACHE_GROUP, seen);
+        RunOptions write = step.withWritten(
+                VideoTransformer.CACHE_GROUP,
+                IntStream.range(k - BLOCK, k).boxed().toList());
+        return laps -> {
+            try (Scope run = scope.child("block")) {
+                Tensor x = b.noise();
+                for (int i = 0; i < STEPS; i++) {
+                    Map<String, Tensor> in = b.passes().get(i);
+                    in.put("latents", x);
+                    x = GpuSide.run(b.program(), in, state, step, run);
+                }
+                Map<String, Tensor> last = b.passes().get(STEPS);
+                last.put("latents", x);
+                GpuSide.finish(GpuSide.run(b.program(), last, state, write, run));
+                laps.end();
+                GpuSide.finish(GpuSide.run(b.decoder(), Map.of("latents", x), b.decoding(), RunOptions.DEFAULT, run));
+                laps.end();
+            }
+        };
+    }
+
+    /** Puts frames 0 to count − 1 into the cache, a block at a time. */
+    private static List<Integer> fill(Blocks b, ProgramState state, int count, Scope scope) {
+        List<Integer> held = new ArrayList<>();
+        Map<String, Tensor> in = GpuSide.changeable(b.passes().get(STEPS));
+        in.put("latents", b.noise());
+        while (held.size() < count) {
+            List<Integer> ids =
+                    IntStream.range(held.size(), held.size() + BLOCK).boxed().toList();
+            try (Scope run = scope.child("fill")) {
+                GpuSide.finish(GpuSide.run(
+                        b.program(),
+                        in,
+                        state,
+                        RunOptions.DEFAULT
+                                .withVisible(VideoTransformer.CACHE_GROUP, List.of())
+                                .withWritten(VideoTransformer.CACHE_GROUP, ids),
+                        run));
+            }
+            held.addAll(ids);
+        }
+        return List.copyOf(held.subList(0, count));
+    }
+
+    /** All passes of a segment of ten: one given frame, then nine in three stages. */
+    private void groups(String name, VideoTransformerConfig config, List<String> modes) {
+        for (String how : modes) {
+            TimestepMode mode = how.equals(EACH) ? TimestepMode.SAME : TimestepMode.CLEAN;
+            GuidanceConfig guidance =
+                    new GuidanceConfig(Layout.PAIRED, Order.GUIDANCE_FIRST, 0, mode, 0, false, Holes.GREY);
+            SegmentLayout layout = new SegmentLayout(
+                    new MacroMicroPlanner(ChainingPolicy.MAX_THROUGHPUT).plan(0), guidance, !how.equals(PLAIN));
+            int capacity = layout.passes().stream()
+                    .filter(Pass::written)
+                    .mapToInt(p -> p.frames().size())
+                    .sum();
+            Graph graph = VideoTransformer.cachedGraph(config, latentHeight(), latentWidth(), Math.max(1, capacity));
+            try (Scope scope = Scope.root("groups")) {
+                stages(name + ", " + how, own.compile(graph, 4, scope), config, layout, scope);
+            }
+        }
+    }
+
+    private void stages(
+            String name, Program program, VideoTransformerConfig config, SegmentLayout layout, Scope scope) {
+        ProgramState state = program.newState(scope);
+        SplittableRandom random = new SplittableRandom(7);
+        Tensor text = own.resident(GpuSide.random(random, 1, config.textLen(), config.textDim()), scope);
+        Map<Integer, Double> millis = new LinkedHashMap<>();
+        for (Pass pass : layout.passes()) {
+            int frames = pass.frames().size();
+            RunOptions see = RunOptions.DEFAULT.withVisible(VideoTransformer.CACHE_GROUP, pass.visible());
+            RunOptions options = pass.written() ? see.withWritten(VideoTransformer.CACHE_GROUP, pass.ids()) : see;
+            Map<String, Tensor> in = new HashMap<>();
+            in.put("latents", GpuSide.random(random, 1, config.inChannels(), frames, latentHeight(), latentWidth()));
+            in.put("timestep", GpuSide.zeros(1, frames));
+            in.put("positions", GpuSide.zeros(frames));
+            in.put("text", text);
+            int times = pass.kind() == PassKind.NOISY ? STEPS : 1;
+            GpuTimes t = runs.take(
+                            List.of(laps -> {
+                                try (Scope run = scope.child("pass")) {
+                                    for (int i = 0; i < times; i++) {
+                                        GpuSide.finish(GpuSide.run(program, in, state, options, run));
+                                    }
+                                }
+                                laps.end();
+                            }),
+                            1)
+                    .get(0)
+                    .get(0);
+            double flops = times
+                    * flops(program.graph(), Map.of("frames", (long) frames, visible(program.graph()), (long)
+                            pass.visible().size()));
+            figure(
+                    name + ": " + pass.kind() + " of stage " + pass.stage() + ", " + frames + " frames see "
+                            + pass.visible().size(),
+                    own,
+                    t,
+                    flops,
+                    0);
+            // What is given is put into the cache before planning can begin.
+            millis.merge(Math.max(0, pass.stage()), t.median(), Double::sum);
+        }
+        millis.forEach((stage, ms) -> {
+            report.line("%s: stage %d takes %.2f ms", name, stage, ms);
+            Map<String, Object> entry = entry(name + ": stage " + stage, own);
+            entry.put("stageMillis", Stages.round(ms));
+            entries.add(entry);
+        });
+    }
+
+    private void decode(List<GpuSide> sides) {
+        VideoAutoencoderConfig vae = VideoAutoencoderConfig.taehv();
+        Graph graph = Grafts.pictures(vae, latentHeight(), latentWidth());
+        try (Scope scope = Scope.root("decode")) {
+            List<Program> programs = prepare(sides, side -> side.compile(graph, 5, scope));
+            for (int n : List.of(1, BLOCK)) {
+                HostTensor x = GpuSide.random(
+                        new SplittableRandom(7), 1, vae.latentChannels(), n, latentHeight(), latentWidth());
+                List<GpuRuns.Work> lanes = new ArrayList<>();
+                programs.forEach(
+                        p -> lanes.add(simple(p, p.newState(scope), Map.of("latents", x), RunOptions.DEFAULT, scope)));
+                figures(
+                        n == 1 ? DECODE_ONE : "TAEHV decoder, " + n + " latent frames",
+                        sides,
+                        take(lanes, 1),
+                        0,
+                        flops(graph, Map.of("frames", (long) n)),
+                        n * PICTURES_PER_LATENT);
+            }
+        }
+    }
+
+    /** To 1024×1792, of which 960×1760 are shown. */
+    private void upscale(List<GpuSide> sides) {
+        SuperResolutionConfig config = tiny ? SuperResolutionConfig.nano() : superResolution();
+        int height = tiny ? 32 : 512;
+        int width = tiny ? 32 : 896;
+        Graph graph = Grafts.enlarged(config, height, width, tiny ? 60 : 960, tiny ? 56 : 1760);
+        Map<String, HostTensor> in = Map.of(
+                "frames",
+                GpuSide.random(new SplittableRandom(7), SuperResolutionConfig.GROUP, 3, height, width),
+                "position",
+                GpuSide.zeros(1));
+        int slabs = config.transformer().cachedSlabs();
+        RunOptions options = RunOptions.DEFAULT.withVisible(
+                WindowTransformer.CACHE_GROUP, IntStream.range(0, slabs).boxed().toList());
+        try (Scope scope = Scope.root("upscale")) {
+            List<GpuRuns.Work> lanes = prepare(sides, side -> {
+                Program p = side.compile(graph, 6, scope);
+                ProgramState state = p.newState(scope);
+                for (int id = 0; id < slabs; id++) {
+                    try (Scope run = scope.child("fill")) {
+                        GpuSide.finish(GpuSide.run(
+                                p,
+                                in,
+                                state,
+                                RunOptions.DEFAULT
+                                        .withVisible(
+                                                WindowTransformer.CACHE_GROUP,
+                                                IntStream.range(0, id).boxed().toList())
+                                        .withWritten(WindowTransformer.CACHE_GROUP, List.of(id)),
+                                run));
+                    }
+                }
+                return simple(p, state, in, options, scope);
+            });
+            figures(
+                    UPSCALE,
+                    sides,
+                    take(lanes, 1),
+                    0,
+                    flops(graph, slabs == 0 ? Map.of() : Map.of(visible(graph), (long) slabs)),
+                    SuperResolutionConfig.GROUP);
+        }
+    }
+
+    /** FlashVSR's sizes on Wan 2.1 1.3B, without cross-attention and one latent frame at a time. */
+    private static SuperResolutionConfig superResolution() {
+        return new SuperResolutionConfig(
+                2,
+                new SuperResolutionConfig.Projection(8, List.of(2048, 3072), 1, true),
+                new SuperResolutionConfig.Transformer(
+                        2, 12, 128, null, 16, 8960, 30, 256, null, 1e-6, List.of(1, 8, 8), 9, 240, 3),
+                new SuperResolutionConfig.Decoder(
+                        4,
+                        List.of(
+                                new VideoAutoencoderConfig.Stage(512, 3, 2, 1),
+                                new VideoAutoencoderConfig.Stage(256, 3, 2, 2),
+                                new VideoAutoencoderConfig.Stage(128, 3, 2, 2)),
+                        128,
+                        true,
+                        1,
+                        null),
+                true,
+                ColourCorrection.Method.NONE);
+    }
+
+    // ------------------------------------------------------------------------------------------ figures
+
+    private static String visible(Graph graph) {
+        return RooflineReport.visibleSymbol(graph);
+    }
+
+    private static double flops(Graph graph, Map<String, Long> extents) {
+        Map<String, Long> all = new HashMap<>(extents);
+        graph.inputSymbols().forEach(s -> all.putIfAbsent(s, 1L));
+        return FlopCounter.count(graph, all);
+    }
+
+    private static Map<String, Object> entry(String name, GpuSide side) {
+        Map<String, Object> entry = new LinkedHashMap<>();
+        entry.put("name", name);
+        entry.put("runtime", side.runtime().name());
+        entry.put("precision", side.precision().name());
+        return entry;
+    }
+
+    private void figures(
+            String name, List<GpuSide> sides, List<List<GpuTimes>> times, int part, double flops, int frames) {
+        for (int i = 0; i < sides.size(); i++) {
+            figure(name, sides.get(i), times.get(i).get(part), flops, frames);
+        }
+        if (sides.size() > 1) {
+            GpuTimes first = times.get(0).get(part);
+            GpuTimes second = times.get(1).get(part);
+            GpuTimes.Ratio r = first.slowdownOf(second);
+            report.line(
+                    "%s: %s takes %s times as long as %s (95 %% interval, in turns in one process)",
+                    name, sides.get(1).label(), r, sides.get(0).label());
+            Map<String, Object> entry = entry(name, sides.get(0));
+            entry.put("baseline", sides.get(1).label());
+            entry.put("timesFaster", Stages.round(r.ratio()));
+            entry.put("timesFasterLower", Stages.round(r.lower()));
+            entry.put("timesFasterUpper", Stages.round(r.upper()));
+            entries.add(entry);
+        }
+    }
+
+    private void figure(String name, GpuSide side, GpuTimes t, double flops, int frames) {
+        double rate = flops / t.median() / 1e9;
+        report.line(
+                "%s, %s: %s, %.1f TFLOP/s%s; %,d Java bytes each",
+                name,
+                side.label(),
+                t.text(),
+                rate,
+                frames == 0 ? "" : ", " + Report.text(1e3 * frames / t.median()) + " frames/s",
+                t.allocatedBytes());
+        Map<String, Object> entry = entry(name, side);
+        entry.putAll(t.entries());
+        entry.put("teraflop", Stages.round(flops / 1e12));
+        entry.put("teraflopsPerSecond", Stages.round(rate));
+        if (frames > 0) {
+            entry.put("framesPerSecond", Stages.round(1e3 * frames / t.median()));
+        }
+        entries.add(entry);
+    }
+}
