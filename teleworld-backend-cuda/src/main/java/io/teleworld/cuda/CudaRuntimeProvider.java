@@ -18,7 +18,8 @@ import java.util.Optional;
  *
  * <p>The driver ({@code libcuda.so.1}) and, for fast matrix products, cuBLASLt come from the system; nothing is
  * downloaded. The kernels come from the jar or from the file that the system property
- * {@code teleworld.cuda.kernels} names. Where one of them or a device is missing, the runtime is unavailable and says
+ * {@code teleworld.cuda.kernels} names; a jar whose compiled kernels are missing or of other sources is compiled with
+ * NVRTC. Where one of them or a device is missing, the runtime is unavailable and says
  * which.
  */
 public final class CudaRuntimeProvider implements TensorRuntimeProvider {
@@ -38,7 +39,7 @@ public final class CudaRuntimeProvider implements TensorRuntimeProvider {
             return new Availability.Unavailable(libraries.reason());
         }
         try {
-            KernelModules.find();
+            KernelModules.require();
             return new Availability.Available(devices(libraries));
         } catch (TeleWorldException e) {
             return new Availability.Unavailable(String.valueOf(e.getMessage()));
@@ -77,7 +78,7 @@ public final class CudaRuntimeProvider implements TensorRuntimeProvider {
                     + "'; it has " + known.stream().map(Device::id).toList());
         }
         DeviceProperties chosen = libraries.devices().get(index);
-        CudaKernels kernels = KernelModules.find();
+        CudaKernels kernels = KernelModules.find(chosen);
         return open(driver.get(), chosen, CudaTensorRuntime.ordered(known, known.get(index)), kernels);
     }
 

@@ -6,9 +6,16 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
@@ -16,7 +23,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The module that has the catalogue's kernels: the fat binary that the build left beside this class (compiled by nvcc if
- * the build had one, else the shipped one), or the sources for NVRTC. Stateless and thread-safe.
+ * the build had one, else the shipped one), or the sources for NVRTC where there is none or it is of other sources.
+ * Stateless and thread-safe.
  */
 public final class KernelLibrary {
 
@@ -28,7 +36,8 @@ public final class KernelLibrary {
             List.of("common.cuh", "operators.cu", "fused.cu", "attention.cu", "convolution.cu", "kernels.cu");
 
     private static final Logger LOG = LoggerFactory.getLogger(KernelLibrary.class);
-    private static final Pattern INCLUDE = Pattern.compile("#include \"([a-z]+\\.cuh?)\"");
+    private static final Pattern SYSTEM_INCLUDE = Pattern.compile("(?m)^\\s*#\\s*include\\s*<([^>]+)>");
+    private static final String MAIN = "kernels.cu";
 
     private KernelLibrary() {}
 
@@ -36,7 +45,7 @@ public final class KernelLibrary {
     public enum Kind {
         /** A fat binary: load it as it is. */
         BINARY,
-        /** CUDA C++ in UTF-8, without includes: compile it with NVRTC first. */
+        /** CUDA C++ in UTF-8 that includes {@link #headers}: compile it with NVRTC first. */
         SOURCE
     }
 
@@ -70,23 +79,70 @@ public final class KernelLibrary {
     }
 
     /**
-     * The kernels; logs which were found.
+     * The kernels; logs which were found. A binary of other sources than those in the module is passed over.
      *
      * @throws TeleWorldException of category INTERNAL if neither binary nor sources are in the module
      */
     public static Image load() {
-        Image image = binary().orElseGet(() ->
-                new Image(Kind.SOURCE, source().getBytes(StandardCharsets.UTF_8), "sources, to be compiled by NVRTC"));
+        Optional<String> digest = digest();
+        Image image = binary().filter(b -> digest.isEmpty() || b.origin().endsWith(digest.get()))
+                .orElseGet(() -> new Image(
+                        Kind.SOURCE, source().getBytes(StandardCharsets.UTF_8), "sources, to be compiled by NVRTC"));
         LOG.info("CUDA kernels: {}", image.origin());
         return image;
     }
 
+    /** SHA-256 of all sources in the module, in hexadecimal; nothing if one of them is not there. */
+    public static Optional<String> digest() {
+        try {
+            MessageDigest sha = MessageDigest.getInstance("SHA-256");
+            for (String name : SOURCES) {
+                byte[] bytes = read(name);
+                if (bytes.length == 0) {
+                    return Optional.empty();
+                }
+                sha.update(bytes);
+            }
+            return Optional.of(HexFormat.of().formatHex(sha.digest()));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("this Java has no SHA-256", e);
+        }
+    }
+
+    /**
+     * The machine that NVRTC compiles for.
+     *
+     * @param capability compute capability times ten
+     * @throws TeleWorldException of category BACKEND if it is less than {@link #LEAST_CAPABILITY}
+     */
+    public static String architecture(int capability) {
+        if (capability < LEAST_CAPABILITY) {
+            throw new TeleWorldException(
+                    TeleWorldException.Category.BACKEND,
+                    "the device has compute capability " + capability / 10 + "." + capability % 10
+                            + "; the kernels need at least 9.0");
+        }
+        return capability == LEAST_CAPABILITY ? "sm_90a" : "sm_" + capability;
+    }
+
     /** Options for NVRTC to compile {@link #source} with for a compute capability, times ten. */
     public static List<String> options(int capability) {
-        if (capability < LEAST_CAPABILITY) {
-            throw new IllegalArgumentException("compute capability " + capability / 10.0 + "; at least 9.0");
+        return List.of("--std=c++17", "--gpu-architecture=" + architecture(capability));
+    }
+
+    /** The toolkit's headers that the sources include, such as {@code cuda_fp16.h}; NVRTC needs a folder of them. */
+    public static Set<String> systemHeaders() {
+        Set<String> out = new TreeSet<>();
+        headers().values().forEach(text -> collect(text, out));
+        collect(source(), out);
+        return out;
+    }
+
+    private static void collect(String text, Set<String> out) {
+        Matcher m = SYSTEM_INCLUDE.matcher(text);
+        while (m.find()) {
+            out.add(m.group(1));
         }
-        return List.of("--std=c++17", "--gpu-architecture=" + (capability == 90 ? "sm_90a" : "compute_90"));
     }
 
     static Optional<Image> binary() {
@@ -107,30 +163,25 @@ public final class KernelLibrary {
                 "fat binary by " + p.getProperty("compiler") + " of sources " + p.getProperty("sources")));
     }
 
-    /** All kernels as one source without includes. */
+    /** The source that includes all others. */
     public static String source() {
-        return inline("kernels.cu", new StringBuilder());
+        return text(MAIN);
     }
 
-    private static String inline(String name, StringBuilder seen) {
-        if (seen.indexOf("<" + name + ">") >= 0) {
-            return "";
-        }
-        seen.append('<').append(name).append('>');
+    /** The texts that {@link #source} includes, by name. */
+    public static Map<String, String> headers() {
+        Map<String, String> out = new LinkedHashMap<>();
+        SOURCES.stream().filter(n -> !n.equals(MAIN)).forEach(n -> out.put(n, text(n)));
+        return out;
+    }
+
+    private static String text(String name) {
         byte[] bytes = read(name);
         if (bytes.length == 0) {
             throw new TeleWorldException(
                     TeleWorldException.Category.INTERNAL, "kernel source " + name + " is not in the module");
         }
-        String text = new String(bytes, StandardCharsets.UTF_8).replace("#pragma once", "");
-        Matcher m = INCLUDE.matcher(text);
-        StringBuilder out = new StringBuilder();
-        while (m.find()) {
-            // The emulation's header is for tests on the CPU and stays out.
-            String included = m.group(1).equals("emulate.h") ? "" : inline(m.group(1), seen);
-            m.appendReplacement(out, Matcher.quoteReplacement(included));
-        }
-        return m.appendTail(out).toString();
+        return new String(bytes, StandardCharsets.UTF_8);
     }
 
     private static byte[] read(String name) {
