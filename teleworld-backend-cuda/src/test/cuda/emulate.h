@@ -1,5 +1,7 @@
 // Runs kernels on the CPU: the threads of a block are fibres of one thread, which change places at barriers and warp
-// operations. Blocks run one after another. Launches come from a registry of all kernels by name.
+// operations; warps take their turns in random order and now and then miss one. Blocks run one after another. What is
+// asynchronous happens as late as it may: copies and products of warpgroups are done when their group is waited for.
+// Launches come from a registry of all kernels by name.
 #pragma once
 
 #include <ucontext.h>
@@ -9,8 +11,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <algorithm>
+#include <deque>
 #include <functional>
 #include <map>
+#include <numeric>
+#include <random>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -21,6 +27,7 @@
 #define TW_SHARED static
 #define TW_DYNAMIC_SHARED(name) unsigned char* name = emulate::dynamicShared()
 #define TW_DEVICE inline
+#define TW_WGMMA
 #define __global__
 #define __device__
 
@@ -42,6 +49,10 @@ struct Fibre {
     bool done = false;
     int blockWaits = 0;
     int warpWaits = 0;
+    int namedWaits[16] = {};
+    // What was begun but not committed, and groups that were committed but not waited for.
+    std::vector<std::function<void()>> copies, products;
+    std::deque<std::vector<std::function<void()>>> copyGroups, productGroups;
 };
 
 struct Machine {
@@ -52,6 +63,10 @@ struct Machine {
     std::vector<unsigned char> shared;
     std::vector<std::vector<uint64_t>> deposits;
     std::function<void()> body;
+    int namedArrivals[16] = {};
+    // Per named barrier: whether the condition holds for any thread.
+    bool namedAny[16] = {};
+    std::mt19937 random{std::random_device{}()};
 };
 
 inline Machine& machine() {
@@ -59,9 +74,17 @@ inline Machine& machine() {
     return m;
 }
 
-inline unsigned char* dynamicShared() {
+// Where addresses of shared memory count from; a block's own part begins behind it, at no multiple of 1024.
+inline unsigned char* sharedOrigin() {
     auto p = (uintptr_t)machine().shared.data();
-    return (unsigned char*)((p + 127) & ~(uintptr_t)127);
+    return (unsigned char*)((p + 1023) & ~(uintptr_t)1023);
+}
+
+inline unsigned char* dynamicShared() { return sharedOrigin() + 1152; }
+
+inline void refuse(const char* what) {
+    fprintf(stderr, "%s\n", what);
+    exit(2);
 }
 
 inline void yield() {
@@ -129,7 +152,9 @@ inline void launch(Dim3 grid, Dim3 block, size_t sharedBytes, std::function<void
         for (unsigned y = 0; y < grid.y; y++)
             for (unsigned x = 0; x < grid.x; x++) {
                 m.blockAt = {x, y, z};
-                m.shared.assign(sharedBytes + 256, 0xa5);
+                m.shared.assign(sharedBytes + 1024 + 1152, 0xa5);
+                memset(m.namedArrivals, 0, sizeof m.namedArrivals);
+                memset(m.namedAny, 0, sizeof m.namedAny);
                 for (size_t t = 0; t < threads; t++) {
                     Fibre& f = m.fibres[t];
                     f.linear = (int)t;
@@ -137,20 +162,35 @@ inline void launch(Dim3 grid, Dim3 block, size_t sharedBytes, std::function<void
                                 (unsigned)(t / block.x / block.y)};
                     f.done = false;
                     f.blockWaits = f.warpWaits = 0;
+                    memset(f.namedWaits, 0, sizeof f.namedWaits);
+                    f.copies.clear();
+                    f.products.clear();
+                    f.copyGroups.clear();
+                    f.productGroups.clear();
                     getcontext(&f.context);
                     f.context.uc_stack.ss_sp = f.stack.data();
                     f.context.uc_stack.ss_size = f.stack.size();
                     f.context.uc_link = nullptr;
                     makecontext(&f.context, entry, 0);
                 }
-                for (bool running = true; running;) {
-                    running = false;
-                    for (Fibre& f : m.fibres) {
-                        if (f.done) continue;
-                        m.current = &f;
-                        swapcontext(&m.scheduler, &f.context);
-                        running = running || !f.done;
+                std::vector<size_t> warps((threads + 31) / 32);
+                std::iota(warps.begin(), warps.end(), 0);
+                for (long turn = 0;; turn++) {
+                    if (turn > 1'000'000) refuse("the threads of a block wait for each other for ever");
+                    std::shuffle(warps.begin(), warps.end(), m.random);
+                    bool running = false;
+                    for (size_t w : warps) {
+                        bool miss = warps.size() > 1 && m.random() % 4 == 0;
+                        for (size_t t = w * 32; t < std::min(w * 32 + 32, threads); t++) {
+                            Fibre& f = m.fibres[t];
+                            if (f.done) continue;
+                            running = true;
+                            if (miss) break;
+                            m.current = &f;
+                            swapcontext(&m.scheduler, &f.context);
+                        }
                     }
+                    if (!running) break;
                 }
             }
 }
@@ -195,6 +235,8 @@ struct Register {
     static void name(__VA_ARGS__);                                     \
     static emulate::Register register_##name(#name, threads, &name);   \
     static void name(__VA_ARGS__)
+
+#define TW_KERNEL_ALONE TW_KERNEL
 
 #define blockIdx (emulate::machine().blockAt)
 #define blockDim (emulate::machine().block)
@@ -292,16 +334,176 @@ inline void emulate_ldmatrix(tw_u32 (&r)[4], const void* row, bool transposed) {
 }
 inline void tw_ldmatrix(tw_u32 (&r)[4], const void* row) { emulate_ldmatrix(r, row, false); }
 inline void tw_ldmatrix_transposed(tw_u32 (&r)[4], const void* row) { emulate_ldmatrix(r, row, true); }
-inline void tw_copy_async(void* to, const void* from, bool condition) {
-    if (condition) {
-        memcpy(to, from, 16);
-    } else {
-        memset(to, 0, 16);
+
+// ---- What is asynchronous.
+
+namespace emulate {
+
+using Work = std::vector<std::function<void()>>;
+
+inline void commit(Work& begun, std::deque<Work>& groups) {
+    groups.push_back(std::move(begun));
+    begun.clear();
+}
+
+inline void finish(std::deque<Work>& groups, size_t pending) {
+    while (groups.size() > pending) {
+        for (auto& w : groups.front()) w();
+        groups.pop_front();
     }
 }
-inline void tw_copy_commit() {}
+
+}  // namespace emulate
+
+inline void tw_copy_async(void* to, const void* from, bool condition) {
+    emulate::machine().current->copies.push_back([=] {
+        if (condition) {
+            memcpy(to, from, 16);
+        } else {
+            memset(to, 0, 16);
+        }
+    });
+}
+inline void tw_copy_commit() {
+    auto* f = emulate::machine().current;
+    emulate::commit(f->copies, f->copyGroups);
+}
 template <int PENDING>
-inline void tw_copy_wait() {}
+inline void tw_copy_wait() {
+    emulate::finish(emulate::machine().current->copyGroups, PENDING);
+}
+
+inline tw_u32 tw_shared_address(const void* p) {
+    auto at = (uintptr_t)p - (uintptr_t)emulate::sharedOrigin();
+    if (at >= emulate::machine().shared.size()) emulate::refuse("an address is not in shared memory");
+    return (tw_u32)at;
+}
+inline tw_u64 tw_descriptor(const void* tile, int panel, int step) {
+    if (tw_shared_address(tile) % 1024 != 0) emulate::refuse("a tile does not begin at a multiple of 1024");
+    return (tw_u64)(tw_shared_address(tile) >> 4) | (tw_u64)(panel >> 4) << 16 | (tw_u64)(step >> 4) << 32 |
+           (tw_u64)1 << 62;
+}
+
+namespace emulate {
+
+// Element of a tile of two-byte numbers in the 128-byte swizzle, as the PTX manual's "matrix-descriptor" lays it out.
+// along: the position in the axis that runs along rows of 128 bytes; across: in the other one. If the summed extent (16)
+// runs along, groups of 8 rows lie a step apart; else the other one goes on in the next panel after 64.
+inline float element(tw_u64 descriptor, int along, int across) {
+    tw_u32 start = (tw_u32)(descriptor & 0x3fff) << 4;
+    tw_u32 panel = (tw_u32)(descriptor >> 16 & 0x3fff) << 4;
+    tw_u32 step = (tw_u32)(descriptor >> 32 & 0x3fff) << 4;
+    if (descriptor >> 49 & 7 || descriptor >> 62 != 1) refuse("a descriptor is not of the 128-byte swizzle");
+    tw_u32 at = start + along / 64 * panel + along % 64 * 2 + across / 8 * step + across % 8 * 128;
+    at ^= (at >> 7 & 7) << 4;
+    if (at + 2 > machine().shared.size()) refuse("a tile reaches beyond shared memory");
+    unsigned short v;
+    memcpy(&v, sharedOrigin() + at, 2);
+    return tw_bits_to_float((tw_u32)v << 16);
+}
+
+// The part of a 64×(2·N)×16 product that a thread has: rows lane/4 and 8 below of its warp's 16, two columns of each 8.
+template <int N, class A, class B>
+void multiply(float (&d)[N], int linear, A a, B b) {
+    int lane = linear % 32;
+    float x[2][16];
+    for (int h = 0; h < 2; h++)
+        for (int k = 0; k < 16; k++) x[h][k] = a(linear / 32 % 4 * 16 + lane / 4 + h * 8, k);
+    for (int n = 0; n < N / 4; n++)
+        for (int e = 0; e < 2; e++) {
+            int column = n * 8 + lane % 4 * 2 + e;
+            float sum[2] = {d[4 * n + e], d[4 * n + 2 + e]};
+            for (int k = 0; k < 16; k++) {
+                float y = b(column, k);
+                sum[0] += x[0][k] * y;
+                sum[1] += x[1][k] * y;
+            }
+            d[4 * n + e] = sum[0];
+            d[4 * n + 2 + e] = sum[1];
+        }
+}
+
+}  // namespace emulate
+
+inline void tw_wgmma_begin() {}
+inline void tw_wgmma_commit() {
+    auto* f = emulate::machine().current;
+    emulate::commit(f->products, f->productGroups);
+}
+template <int PENDING>
+inline void tw_wgmma_wait() {
+    emulate::finish(emulate::machine().current->productGroups, PENDING);
+}
+template <int N>
+inline void tw_wgmma_hold(float (&)[N]) {}
+template <int N>
+inline void tw_wgmma(float (&d)[N], tw_u64 a, tw_u64 b, int add) {
+    int linear = emulate::machine().current->linear;
+    emulate::machine().current->products.push_back([&d, a, b, add, linear] {
+        if (!add) std::fill(d, d + N, 0.0f);
+        emulate::multiply(
+            d, linear, [a](int row, int k) { return emulate::element(a, k, row); },
+            [b](int column, int k) { return emulate::element(b, k, column); });
+    });
+}
+template <int N>
+inline void tw_wgmma_columns(float (&d)[N], const tw_u32 (&a)[4], tw_u64 b) {
+    int linear = emulate::machine().current->linear;
+    emulate::machine().current->products.push_back([&d, &a, b, linear] {
+        // Registers of the thread's own rows, as mma's; of other lanes' columns k their owners tell.
+        auto* all = emulate::deposit({a[0], a[1], a[2], a[3]});
+        float x[2][16];
+        for (int h = 0; h < 2; h++)
+            for (int k = 0; k < 16; k++)
+                x[h][k] = emulate_bf16((tw_u32)all[linear % 32 / 4 * 4 + k % 8 / 2][h + (k >= 8 ? 2 : 0)], k % 2);
+        emulate::multiply(
+            d, linear, [&x](int row, int k) { return x[row / 8 % 2][k]; },
+            [b](int column, int k) { return emulate::element(b, column, k); });
+    });
+}
+template <int REGISTERS>
+inline void tw_fewer_registers() {}
+template <int REGISTERS>
+inline void tw_more_registers() {}
+inline void tw_fence_async() {}
+inline int tw_uniform(int v) { return (int)emulate::deposit({(tw_u32)v})[0][0]; }
+
+// ---- Barriers: arrivals that a phase needs, arrivals that it still lacks, phases that have ended.
+struct EmulatedBarrier {
+    unsigned short needed;
+    unsigned short lacking;
+    tw_u32 phases;
+};
+inline void tw_barrier_init(tw_u64* barrier, int arrivals) {
+    EmulatedBarrier b = {(unsigned short)arrivals, (unsigned short)arrivals, 0};
+    memcpy(barrier, &b, 8);
+}
+inline void tw_barrier_arrive(tw_u64* barrier) {
+    auto* b = (EmulatedBarrier*)barrier;
+    if (--b->lacking == 0) {
+        b->lacking = b->needed;
+        b->phases++;
+    }
+}
+inline void tw_barrier_wait(tw_u64* barrier, int parity) {
+    while ((int)(((volatile EmulatedBarrier*)barrier)->phases & 1) == parity) emulate::yield();
+}
+inline void tw_barrier_sync(int id, int threads) {
+    auto& m = emulate::machine();
+    int target = ++m.current->namedWaits[id] * threads;
+    m.namedArrivals[id]++;
+    while (m.namedArrivals[id] < target) emulate::yield();
+}
+inline bool tw_barrier_any(int id, int threads, bool condition) {
+    auto& m = emulate::machine();
+    if (condition) m.namedAny[id] = true;
+    tw_barrier_sync(id, threads);
+    bool any = m.namedAny[id];
+    tw_barrier_sync(id, threads);
+    m.namedAny[id] = false;
+    tw_barrier_sync(id, threads);
+    return any;
+}
 inline float tw_exp2(float x) { return exp2f(x); }
 inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 inline unsigned long long atomicMin(unsigned long long* at, unsigned long long v) {

@@ -15,6 +15,8 @@ import java.util.stream.LongStream;
  */
 public final class FusedKernels {
 
+    private static final double LOG2_E = 1.4426950408889634;
+
     private FusedKernels() {}
 
     // ------------------------------------------------------------------------------------------ norms
@@ -228,11 +230,6 @@ public final class FusedKernels {
 
     // ------------------------------------------------------------------------------------------ attention
 
-    /** Whether the tensor core kernel takes such heads. */
-    static boolean flashTakes(DType dtype, int width, int valueWidth, boolean masked) {
-        return dtype == DType.BF16 && !masked && width == valueWidth && (width == 64 || width == 128);
-    }
-
     /** Attention of BF16 operands: q, y [batch,queries,heads·width], k, v [batch,keys,heads·width]. */
     public static KernelLaunch flash(int q, int k, int v, int y, FlashShape shape, double scale) {
         int none = KernelLaunch.Buffer.NONE;
@@ -241,14 +238,14 @@ public final class FusedKernels {
     }
 
     /**
-     * Attention of BF16 operands with a ring cache, a block-sparse list or a mask.
+     * Attention of BF16 operands with a ring cache, a block-sparse list or a mask. Queries that see no key get zeros.
      *
      * @param q buffer of the query rows, which may be a part of joined q, k and v
      * @param qByteOffset where the queries begin in the first row, a multiple of 16
      * @param qStride elements from query row to query row, a multiple of 8
      * @param k buffer of [batch,rows,heads·width]
-     * @param v buffer of [batch,rows,heads·width]
-     * @param y buffer of [batch,queries,heads·width]
+     * @param v buffer of [batch,rows,heads·valueWidth]
+     * @param y buffer of [batch,queries,heads·valueWidth]
      * @param slots buffer of I32: where frame f of the keys lies in k and v; or none where keys are dense
      * @param frameTokens key rows of one frame
      * @param rows rows of k and v per sample: the capacity of the cache, or the keys
@@ -256,7 +253,7 @@ public final class FusedKernels {
      *     {@code columns}, and the end of the last; or none for all keys
      * @param columns buffer of I32: ascending numbers of blocks of {@link FlashShape#KEY_BLOCK} keys
      * @param listPerHead whether each head has lists of its own, head after head
-     * @param mask buffer of BOOL [queries,keys], or per sample; or none
+     * @param mask buffer of BOOL [queries,keys], or per sample; or none. Blocks that a mask hides are not read
      * @param maskPerSample whether each sample has a mask of its own
      * @param shape extents
      * @param scale factor on the scores, positive
@@ -278,14 +275,56 @@ public final class FusedKernels {
             boolean maskPerSample,
             FlashShape shape,
             double scale) {
+        FlashShape.Mask kind = mask == KernelLaunch.Buffer.NONE ? FlashShape.Mask.NONE : FlashShape.Mask.HIDES;
+        return flash(
+                q,
+                qByteOffset,
+                qStride,
+                k,
+                v,
+                y,
+                slots,
+                frameTokens,
+                rows,
+                first,
+                columns,
+                listPerHead,
+                kind,
+                mask,
+                maskPerSample,
+                shape,
+                scale);
+    }
+
+    /** As the public one, with masks that are added, too. */
+    static KernelLaunch flash(
+            int q,
+            long qByteOffset,
+            int qStride,
+            int k,
+            int v,
+            int y,
+            int slots,
+            int frameTokens,
+            int rows,
+            int first,
+            int columns,
+            boolean listPerHead,
+            FlashShape.Mask kind,
+            int mask,
+            boolean maskPerSample,
+            FlashShape shape,
+            double scale) {
         if (qStride % 8 != 0 || qByteOffset % 16 != 0 || frameTokens < 1) {
             throw new IllegalArgumentException("query stride " + qStride + ", offset " + qByteOffset + ", "
                     + frameTokens + " tokens per frame; multiples of 8 elements and 16 bytes, at least 1 token");
         }
-        boolean masked = mask != KernelLaunch.Buffer.NONE;
+        if (!FlashShape.takes(shape.width(), shape.valueWidth(), kind)) {
+            throw new IllegalArgumentException("heads of width " + shape.width() + " and " + shape.valueWidth()
+                    + " with a mask; at most 128");
+        }
         int blocks = (shape.queries() + FlashShape.QUERY_BLOCK - 1) / FlashShape.QUERY_BLOCK;
-        int shared = (FlashShape.QUERY_BLOCK + 4 * FlashShape.KEY_BLOCK) * shape.width() * 2;
-        return new LaunchBuilder("tw_flash_" + shape.width() + (masked ? "_masked" : ""))
+        return new LaunchBuilder(shape.function(kind))
                 .buffer(q, qByteOffset)
                 .buffer(k)
                 .buffer(v)
@@ -294,10 +333,16 @@ public final class FusedKernels {
                 .buffer(first)
                 .buffer(columns)
                 .buffer(mask)
-                .ints(shape.queries(), shape.keys(), shape.heads(), qStride, (long) shape.heads() * shape.width())
+                .ints(shape.queries(), shape.keys(), shape.heads(), shape.width(), shape.valueWidth(), shape.parts())
+                .ints(qStride, (long) shape.heads() * shape.width(), (long) shape.heads() * shape.valueWidth())
                 .ints(rows, frameTokens, listPerHead ? 1 : 0, maskPerSample ? shape.queries() : 0)
-                .floats(scale * 1.4426950408889634)
-                .grid(blocks, shape.heads(), shape.batch(), 256, shared);
+                .floats(scale * LOG2_E, 1 / scale)
+                .grid(
+                        blocks,
+                        (long) shape.heads() * shape.parts(),
+                        shape.batch(),
+                        shape.threads(),
+                        shape.sharedBytes(kind));
     }
 
     // ------------------------------------------------------------------------------------------ decoder

@@ -491,13 +491,29 @@ public final class KernelCatalog {
             if (keys == 0) {
                 throw new NoKernelException("there are no keys");
             }
-            if (FusedKernels.flashTakes(dtype(0), (int) width, (int) valueWidth, in.size() == 4)) {
+            FlashShape.Mask mask = in.size() < 4
+                    ? FlashShape.Mask.NONE
+                    : dtype(3) == DType.BOOL ? FlashShape.Mask.HIDES : FlashShape.Mask.ADDS;
+            if (dtype(0) == DType.BF16 && FlashShape.takes(width, valueWidth, mask)) {
+                int none = KernelLaunch.Buffer.NONE;
                 return FusedKernels.flash(
                         inBuffers.get(0),
+                        0,
+                        (int) q[2],
                         inBuffers.get(1),
                         inBuffers.get(2),
                         outBuffers.get(0),
-                        new FlashShape((int) q[0], (int) q[1], (int) keys, a.heads(), (int) width),
+                        none,
+                        1,
+                        (int) keys,
+                        none,
+                        none,
+                        false,
+                        mask,
+                        mask == FlashShape.Mask.NONE ? none : inBuffers.get(3),
+                        mask != FlashShape.Mask.NONE && shape(3).length == 4 && shape(3)[0] != 1,
+                        new FlashShape(
+                                (int) q[0], (int) q[1], (int) keys, a.heads(), (int) width, (int) valueWidth),
                         a.scale());
             }
             int kind = in.size() < 4 ? 0 : dtype(3) == DType.BOOL ? 1 : 2;

@@ -61,6 +61,8 @@ class CompiledKernelsTest {
                             KernelEmulator.module(Path.of("src/main/cuda"))
                                     .resolve(file)
                                     .toString()));
+            // The compiler's words where products of warpgroups would wait for each other, or registers stay as they are.
+            assertThat(log).doesNotContainIgnoringCase("serialized").doesNotContainIgnoringCase("ignored");
             Matcher m = PROPERTIES.matcher(log);
             while (m.find()) {
                 seen.add(m.group(1));
@@ -74,7 +76,16 @@ class CompiledKernelsTest {
                         "tw_conv_nhwc_bf16",
                         "tw_flash_64",
                         "tw_flash_64_masked",
+                        "tw_flash_64_added",
                         "tw_flash_128",
-                        "tw_flash_128_masked");
+                        "tw_flash_128_masked",
+                        "tw_flash_128_added",
+                        "tw_flash_group_64",
+                        "tw_flash_group_64_masked",
+                        "tw_flash_group_64_added",
+                        "tw_flash_group_128",
+                        "tw_flash_group_128_masked",
+                        "tw_flash_group_128_added",
+                        "tw_flash_group_384");
     }
 }

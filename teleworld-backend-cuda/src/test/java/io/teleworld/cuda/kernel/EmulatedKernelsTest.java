@@ -218,48 +218,139 @@ class EmulatedKernelsTest {
     // ------------------------------------------------------------------------------------------ tensor cores
 
     @Test
-    void flashAttentionMatchesTheInterpreter() {
+    void attentionByGroupsOfWarpsMatchesPlainLoops() {
+        attends(64, 64, 1 + random.nextInt(140), 540 + random.nextInt(200), FlashShape.Mask.NONE);
+        attends(128, 128, 1 + random.nextInt(140), 65 + random.nextInt(500), FlashShape.Mask.NONE);
+        attends(64, 64, 1 + random.nextInt(140), 16 * (5 + random.nextInt(50)), FlashShape.Mask.HIDES);
+        attends(128, 128, 1 + random.nextInt(140), 65 + random.nextInt(500), FlashShape.Mask.HIDES);
+        attends(64, 64, 1 + random.nextInt(140), 65 + random.nextInt(500), FlashShape.Mask.ADDS);
+        attends(128, 128, 1 + random.nextInt(140), 8 * (9 + random.nextInt(50)), FlashShape.Mask.ADDS);
+    }
+
+    @Test
+    void headsOfOtherWidthsAreFilledUpWithZeros() {
+        for (int keys : new int[] {1 + random.nextInt(64), 65 + random.nextInt(100)}) {
+            FlashShape.Mask mask = FlashShape.Mask.values()[random.nextInt(3)];
+            attends(16, 16, 1 + random.nextInt(30), keys, mask);
+            attends(32, 48, 1 + random.nextInt(30), keys, mask);
+            attends(96, 8, 1 + random.nextInt(30), keys, mask);
+        }
+        attends(384, 384, 1 + random.nextInt(140), 65 + random.nextInt(200), FlashShape.Mask.NONE);
+        attends(160, 200, 1 + random.nextInt(20), 1 + random.nextInt(64), FlashShape.Mask.NONE);
+    }
+
+    @Test
+    void attentionByWarpsMatchesPlainLoops() {
         for (int width : new int[] {64, 128}) {
-            for (boolean masked : new boolean[] {false, true}) {
-                int batch = 1 + random.nextInt(2);
-                int queries = 1 + random.nextInt(150);
-                int keys = 1 + random.nextInt(150);
-                int heads = 1 + random.nextInt(2);
-                double[] q = uniform(batch * queries * heads * width);
-                double[] k = uniform(batch * keys * heads * width);
-                double[] v = uniform(batch * keys * heads * width);
-                double[] mask = draw(queries * keys, () -> random.nextInt(3) > 0 ? 1 : 0);
-                IntStream.range(0, queries).forEach(i -> mask[i * keys] = 1);
-                List<byte[]> buffers = List.of(
-                        bytes(DType.BF16, q),
-                        bytes(DType.BF16, k),
-                        bytes(DType.BF16, v),
-                        poison(2 * q.length),
-                        bytes(DType.BOOL, mask));
-                FlashShape shape = new FlashShape(batch, queries, keys, heads, width);
-                int none = KernelLaunch.Buffer.NONE;
-                int stride = heads * width;
-                KernelLaunch launch = FusedKernels.flash(
-                        0, 0, stride, 1, 2, 3, none, 1, keys, none, none, false, masked ? 4 : none, false, shape, 0.2);
-                emulator().run(List.of(launch), buffers);
-                double[] expected =
-                        attention(buffers, shape, 0.2, (b, i, j) -> !masked || mask[i * keys + j] != 0, j -> j, keys);
-                assertClose(numbers(DType.BF16, ByteBuffer.wrap(buffers.get(3))), expected, 1e-2);
+            for (FlashShape.Mask mask : FlashShape.Mask.values()) {
+                attends(width, width, 1 + random.nextInt(150), 1 + random.nextInt(64), mask);
             }
         }
     }
 
+    private void attends(int width, int valueWidth, int queries, int keys, FlashShape.Mask kind) {
+        int batch = 1 + random.nextInt(2);
+        int heads = 1 + random.nextInt(2);
+        double[] q = uniform(batch * queries * heads * width);
+        double[] k = uniform(batch * keys * heads * width);
+        double[] v = uniform(batch * keys * heads * valueWidth);
+        boolean perSample = random.nextBoolean();
+        // Runs of hidden keys, so that whole tiles are hidden; what is added is often nothing.
+        int[] from = random.ints(queries, 0, keys).toArray();
+        int[] to = random.ints(queries, 0, keys).toArray();
+        int common = random.nextInt(keys);
+        double[] mask = new double[(perSample ? batch : 1) * queries * keys];
+        for (int i = 0; i < mask.length; i++) {
+            int row = i / keys % queries;
+            int key = i % keys;
+            boolean seen = key >= common && (key == keys - 1 || key < from[row] || key > to[row]);
+            if (kind == FlashShape.Mask.HIDES) {
+                mask[i] = seen ? 1 : 0;
+            } else {
+                mask[i] = seen
+                        ? key % 3 == 0 && row % 2 == 0 ? (float) random.nextDouble(-1, 1) : 0
+                        : Double.NEGATIVE_INFINITY;
+            }
+        }
+        DType maskType = kind == FlashShape.Mask.HIDES ? DType.BOOL : DType.BF16;
+        List<byte[]> buffers = List.of(
+                bytes(DType.BF16, q),
+                bytes(DType.BF16, k),
+                bytes(DType.BF16, v),
+                poison(2 * batch * queries * heads * valueWidth),
+                bytes(maskType, mask));
+        double[] stored = numbers(maskType, ByteBuffer.wrap(buffers.get(4)));
+        FlashShape shape = new FlashShape(batch, queries, keys, heads, width, valueWidth);
+        int none = KernelLaunch.Buffer.NONE;
+        boolean masked = kind != FlashShape.Mask.NONE;
+        KernelLaunch launch = FusedKernels.flash(
+                0,
+                0,
+                heads * width,
+                1,
+                2,
+                3,
+                none,
+                1,
+                keys,
+                none,
+                none,
+                false,
+                kind,
+                masked ? 4 : none,
+                masked && perSample,
+                shape,
+                0.2);
+        emulator().run(List.of(launch), buffers);
+        double[] expected = attention(
+                buffers,
+                shape,
+                0.2,
+                (b, h, i, j) -> {
+                    double m = stored[((perSample ? b : 0) * queries + i) * keys + j];
+                    return !masked ? 0 : kind == FlashShape.Mask.ADDS ? m : m != 0 ? 0 : Double.NEGATIVE_INFINITY;
+                },
+                j -> j,
+                keys);
+        assertClose(numbers(DType.BF16, ByteBuffer.wrap(buffers.get(3))), expected, 1e-2);
+    }
+
     @Test
-    void flashAttentionReadsARingOfFramesAndKeepsToTheListsOfBlocks() {
-        int frames = 5;
-        int frameTokens = 40 + random.nextInt(20);
+    void queriesThatSeeNoKeyGetZeros() {
+        for (int keys : new int[] {40, 200}) {
+            List<byte[]> buffers = List.of(
+                    bytes(DType.BF16, uniform(3 * 64)),
+                    bytes(DType.BF16, uniform(keys * 64)),
+                    bytes(DType.BF16, uniform(keys * 64)),
+                    poison(2 * 3 * 64),
+                    bytes(DType.BOOL, draw(3 * keys, () -> 0)));
+            int none = KernelLaunch.Buffer.NONE;
+            FlashShape shape = new FlashShape(1, 3, keys, 1, 64);
+            emulator()
+                    .run(
+                            List.of(FusedKernels.flash(
+                                    0, 0, 64, 1, 2, 3, none, 1, keys, none, none, false, 4, false, shape, 0.2)),
+                            buffers);
+            assertThat(numbers(DType.BF16, ByteBuffer.wrap(buffers.get(3)))).containsOnly(0);
+        }
+    }
+
+    @Test
+    void attentionReadsARingOfFramesAndKeepsToTheListsOfBlocks() {
+        ring(64, 40 + random.nextInt(20), 5);
+        ring(128, 40 + random.nextInt(60), 5);
+        ring(64, 5 + random.nextInt(10), 3);
+    }
+
+    private void ring(int width, int frameTokens, int frames) {
         int capacity = 7;
         int keys = frames * frameTokens;
-        FlashShape shape = new FlashShape(1, 200, keys, 2, 64);
+        int row = 2 * width;
+        FlashShape shape = new FlashShape(1, 200, keys, 2, width);
         int[] slots = random.ints(0, capacity).distinct().limit(frames).toArray();
-        double[] q = uniform(200 * 128);
-        double[] k = uniform(capacity * frameTokens * 128);
-        double[] v = uniform(capacity * frameTokens * 128);
+        double[] q = uniform(200 * row);
+        double[] k = uniform(capacity * frameTokens * row);
+        double[] v = uniform(capacity * frameTokens * row);
         // Two blocks of queries, two heads: which blocks of 64 keys each sees.
         int blocks = (keys + 63) / 64;
         List<int[]> lists = IntStream.range(0, 4)
@@ -282,55 +373,62 @@ class EmulatedKernelsTest {
                 bytes(DType.I32, doubles(columns)));
         int none = KernelLaunch.Buffer.NONE;
         KernelLaunch launch = FusedKernels.flash(
-                0, 0, 128, 1, 2, 3, 4, frameTokens, capacity * frameTokens, 5, 6, true, none, false, shape, 0.125);
+                0, 0, row, 1, 2, 3, 4, frameTokens, capacity * frameTokens, 5, 6, true, none, false, shape, 0.125);
         emulator().run(List.of(launch), buffers);
         double[] expected = attention(
                 buffers,
                 shape,
                 0.125,
-                (h, i, j) -> Arrays.stream(lists.get(h * 2 + i / 128)).anyMatch(b -> b == j / 64),
+                (s, h, i, j) -> Arrays.stream(lists.get(h * 2 + i / 128)).anyMatch(b -> b == j / 64)
+                        ? 0
+                        : Double.NEGATIVE_INFINITY,
                 j -> slots[j / frameTokens] * frameTokens + j % frameTokens,
                 capacity * frameTokens);
         assertClose(numbers(DType.BF16, ByteBuffer.wrap(buffers.get(3))), expected, 1e-2);
     }
 
-    /** Whether query {@code i} of head {@code head} sees key {@code j}. */
-    private interface Seen {
-        boolean test(int head, int i, int j);
+    /** What is added to the score of query {@code i} of a sample and head with key {@code j}. */
+    private interface Added {
+        double of(int sample, int head, int i, int j);
     }
 
     private interface Row {
         int of(int key);
     }
 
-    private static double[] attention(List<byte[]> buffers, FlashShape s, double scale, Seen seen, Row row, int rows) {
+    private static double[] attention(
+            List<byte[]> buffers, FlashShape s, double scale, Added added, Row row, int rows) {
         double[] q = numbers(DType.BF16, ByteBuffer.wrap(buffers.get(0)));
         double[] k = numbers(DType.BF16, ByteBuffer.wrap(buffers.get(1)));
         double[] v = numbers(DType.BF16, ByteBuffer.wrap(buffers.get(2)));
-        int w = s.heads() * s.width();
-        double[] out = new double[q.length];
+        int wk = s.heads() * s.width();
+        int wv = s.heads() * s.valueWidth();
+        double[] out = new double[s.batch() * s.queries() * wv];
         for (int b = 0; b < s.batch(); b++) {
             for (int h = 0; h < s.heads(); h++) {
                 for (int i = 0; i < s.queries(); i++) {
-                    int at = (b * s.queries() + i) * w + h * s.width();
+                    int at = (b * s.queries() + i) * wk + h * s.width();
+                    int to = (b * s.queries() + i) * wv + h * s.valueWidth();
                     double sum = 0;
                     for (int j = 0; j < s.keys(); j++) {
-                        if (!seen.test(h, i, j)) {
+                        double extra = added.of(b, h, i, j);
+                        if (extra == Double.NEGATIVE_INFINITY) {
                             continue;
                         }
-                        int from = (b * rows + row.of(j)) * w + h * s.width();
+                        int from = (b * rows + row.of(j)) * wk + h * s.width();
                         double dot = 0;
                         for (int c = 0; c < s.width(); c++) {
                             dot += q[at + c] * k[from + c];
                         }
-                        double p = Math.exp(dot * scale);
+                        double p = Math.exp(dot * scale + extra);
                         sum += p;
-                        for (int c = 0; c < s.width(); c++) {
-                            out[at + c] += p * v[from + c];
+                        from = (b * rows + row.of(j)) * wv + h * s.valueWidth();
+                        for (int c = 0; c < s.valueWidth(); c++) {
+                            out[to + c] += p * v[from + c];
                         }
                     }
-                    for (int c = 0; c < s.width(); c++) {
-                        out[at + c] /= sum;
+                    for (int c = 0; c < s.valueWidth(); c++) {
+                        out[to + c] /= sum;
                     }
                 }
             }

@@ -59,17 +59,52 @@ class KernelCatalogProperties {
     }
 
     @Property(tries = 300)
-    void attentionBlocksCoverEachQueryOnce(
+    void attentionBlocksCoverEachQueryAndValueOnce(
             @ForAll @IntRange(min = 1, max = 40_000) int queries,
             @ForAll @IntRange(min = 1, max = 40_000) int keys,
             @ForAll @IntRange(min = 1, max = 40) int heads,
-            @ForAll boolean wide) {
-        FlashShape s = new FlashShape(1, queries, keys, heads, wide ? 128 : 64);
+            @ForAll @IntRange(min = 1, max = 48) int eighths,
+            @ForAll @IntRange(min = 1, max = 48) int valueEighths) {
+        FlashShape s = new FlashShape(1, queries, keys, heads, 8 * eighths, 8 * valueEighths);
         KernelLaunch l = FusedKernels.flash(0, 1, 2, 3, s, 0.1);
         assertThat(l.gridX() * FlashShape.QUERY_BLOCK).isGreaterThanOrEqualTo(queries);
         assertThat((l.gridX() - 1) * FlashShape.QUERY_BLOCK).isLessThan(queries);
-        assertThat(l.gridY()).isEqualTo(heads);
+        assertThat(s.tileWidth()).isGreaterThanOrEqualTo(8 * Math.max(eighths, valueEighths));
+        int values = Math.min(s.tileWidth(), 128);
+        assertThat(s.parts() * values).isGreaterThanOrEqualTo(8 * valueEighths);
+        assertThat((s.parts() - 1) * values).isLessThan(8 * valueEighths);
+        assertThat(l.gridY()).isEqualTo(heads * s.parts());
         assertThat(l.sharedBytes()).isLessThanOrEqualTo(KernelLaunch.MAX_SHARED_BYTES);
+    }
+
+    @Property(tries = 200)
+    void longKeysGoToProductsOfWarpgroups(
+            @ForAll @IntRange(min = 1, max = 500) int keys,
+            @ForAll @IntRange(min = 1, max = 16) int eighths,
+            @ForAll FlashShape.Mask kind) {
+        int width = 8 * eighths;
+        TensorType q = new TensorType(DType.BF16, Shape.of(2, 30, 3L * width));
+        TensorType k = new TensorType(DType.BF16, Shape.of(2, keys, 3L * width));
+        TensorType mask =
+                new TensorType(kind == FlashShape.Mask.HIDES ? DType.BOOL : DType.BF16, Shape.of(2, 1, 30, keys));
+        boolean masked = kind != FlashShape.Mask.NONE;
+        KernelLaunch l = ((KernelChoice.Kernels) KernelCatalog.choose(
+                        new Op.Attention(3, 0.1),
+                        masked ? List.of(q, k, k, mask) : List.of(q, k, k),
+                        List.of(q),
+                        masked ? List.of(0, 1, 1, 2) : List.of(0, 1, 1),
+                        List.of(3)))
+                .launches()
+                .get(0);
+        String suffix = masked ? kind == FlashShape.Mask.HIDES ? "_masked" : "_added" : "";
+        assertThat(l.function())
+                .isEqualTo("tw_flash_" + (keys > 64 ? "group_" : "") + (width <= 64 ? 64 : 128) + suffix);
+        assertThat(l.blockX()).isEqualTo(keys > 64 ? 384 : 256);
+        assertThat(l.sharedBytes()).isLessThanOrEqualTo(KernelLaunch.MAX_SHARED_BYTES);
+        // Whatever takes the launch of a warpgroup without wgmma finds room for its own tiles.
+        int tile = width <= 64 ? 64 : 128;
+        assertThat(l.sharedBytes()).isGreaterThanOrEqualTo((128 + 4 * 64) * tile * 2);
+        assertThat(l.arguments()).contains(new KernelLaunch.Int(masked ? 30 : 0), new KernelLaunch.Int(width));
     }
 
     @Property(tries = 300)

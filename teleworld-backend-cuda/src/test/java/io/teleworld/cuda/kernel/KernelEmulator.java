@@ -132,9 +132,9 @@ final class KernelEmulator {
                     .redirectErrorStream(true)
                     .redirectOutput(log.toFile())
                     .start();
-            if (!p.waitFor(180, TimeUnit.SECONDS)) {
+            if (!p.waitFor(900, TimeUnit.SECONDS)) {
                 p.destroyForcibly();
-                throw new IllegalStateException(command + " did not end within 180 s");
+                throw new IllegalStateException(command + " did not end within 900 s");
             }
             String text = Files.readString(log);
             Files.delete(log);
