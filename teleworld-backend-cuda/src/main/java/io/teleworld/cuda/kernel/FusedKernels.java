@@ -320,8 +320,8 @@ public final class FusedKernels {
                     + frameTokens + " tokens per frame; multiples of 8 elements and 16 bytes, at least 1 token");
         }
         if (!FlashShape.takes(shape.width(), shape.valueWidth(), kind)) {
-            throw new IllegalArgumentException("heads of width " + shape.width() + " and " + shape.valueWidth()
-                    + " with a mask; at most 128");
+            throw new IllegalArgumentException(
+                    "heads of width " + shape.width() + " and " + shape.valueWidth() + " with a mask; at most 128");
         }
         int blocks = (shape.queries() + FlashShape.QUERY_BLOCK - 1) / FlashShape.QUERY_BLOCK;
         return new LaunchBuilder(shape.function(kind))

@@ -512,8 +512,7 @@ public final class KernelCatalog {
                         mask,
                         mask == FlashShape.Mask.NONE ? none : inBuffers.get(3),
                         mask != FlashShape.Mask.NONE && shape(3).length == 4 && shape(3)[0] != 1,
-                        new FlashShape(
-                                (int) q[0], (int) q[1], (int) keys, a.heads(), (int) width, (int) valueWidth),
+                        new FlashShape((int) q[0], (int) q[1], (int) keys, a.heads(), (int) width, (int) valueWidth),
                         a.scale());
             }
             int kind = in.size() < 4 ? 0 : dtype(3) == DType.BOOL ? 1 : 2;

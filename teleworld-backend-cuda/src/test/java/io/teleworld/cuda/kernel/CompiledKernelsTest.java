@@ -61,7 +61,8 @@ class CompiledKernelsTest {
                             KernelEmulator.module(Path.of("src/main/cuda"))
                                     .resolve(file)
                                     .toString()));
-            // The compiler's words where products of warpgroups would wait for each other, or registers stay as they are.
+            // The compiler's words where products of warpgroups would wait for each other, or registers stay as they
+            // are.
             assertThat(log).doesNotContainIgnoringCase("serialized").doesNotContainIgnoringCase("ignored");
             Matcher m = PROPERTIES.matcher(log);
             while (m.find()) {
