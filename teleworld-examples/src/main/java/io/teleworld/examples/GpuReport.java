@@ -99,6 +99,23 @@ final class GpuReport implements Callable<Integer> {
             description = "Seconds after which a figure takes no more than 10 repetitions; 40 by default.")
     double limit = 40;
 
+    @Option(
+            names = "--parity",
+            description = "No times: compares the runtime with the reference interpreter, on random inputs in every"
+                    + " precision, and runs the contract of runtimes.")
+    boolean parity;
+
+    @Option(names = "--goldens", paramLabel = "DIR", description = "With --parity: golden files that are checked, too.")
+    @Nullable
+    Path goldens;
+
+    @Option(names = "--seed", paramLabel = "N", description = "With --parity: repeats an earlier run.")
+    @Nullable
+    Long seed;
+
+    @Option(names = "--small", description = "With --parity: few cases and no contract, for slow checkers.")
+    boolean small;
+
     @Option(names = "--tiny", description = "Tiny sizes, to try the program itself anywhere.")
     boolean tiny;
 
@@ -143,6 +160,10 @@ final class GpuReport implements Callable<Integer> {
             report.put("unavailable", missing.reason());
             report.write(out);
             return UNAVAILABLE;
+        }
+        if (parity) {
+            return new GpuParity(command.commandLine(), runtimeName, device, goldens, seed, small)
+                    .run(precisions, provider);
         }
         try (TensorRuntime runtime = provider.create(new RuntimeOptions(device, 0))) {
             report.line("device: %s", runtime.devices().get(0).description());

@@ -135,6 +135,16 @@ class CudaBenchmarkTest {
     }
 
     @Test
+    void parityComparesWithTheOracleAndNamesItsSeed(@TempDir Path folder) {
+        String parity = "gpu --parity --small --runtime onnx --device cpu --seed 12 --out ";
+        assertThat(run((parity + folder).split(" "))).as(out.toString()).isZero();
+        assertThat(out.toString())
+                .contains("seed 12", "all agree")
+                .containsPattern("FP32: (\\d+) of \\1 cases")
+                .containsPattern("INT8_LINEAR: (\\d+) of \\1 cases");
+    }
+
+    @Test
     void wrongArgumentsAreNamed() {
         assertThat(run("gpu", "--contexts", "1")).isEqualTo(2);
         assertThat(run("gpu", "--precision", "fp7")).isEqualTo(2);

@@ -71,6 +71,22 @@ public final class GoldenCheck implements Callable<Integer> {
             description = "${COMPLETION-CANDIDATES}; results without a limit for it are passed over.")
     Precision precision = Precision.FP32;
 
+    @Option(
+            names = "--device",
+            paramLabel = "ID",
+            defaultValue = "cpu",
+            description = "The runtime's device, cuda:0 for instance; default: ${DEFAULT-VALUE}.")
+    String device = "cpu";
+
+    @Option(
+            names = "--relative",
+            paramLabel = "LIMIT",
+            description =
+                    "Results may differ by this much of their norm, in the place of the files' limits; for those that"
+                            + " the files limit in bf16.")
+    @Nullable
+    Double relative;
+
     @Option(names = "--cases", paramLabel = "REGEX", description = "Only the cases with such a name.")
     @Nullable
     String cases;
@@ -171,8 +187,7 @@ public final class GoldenCheck implements Callable<Integer> {
         int checked = 0;
         int failed = 0;
         int left = 0;
-        try (TensorRuntime r =
-                provider.create(new RuntimeOptions(RuntimeOptions.cpu().deviceId(), threads))) {
+        try (TensorRuntime r = provider.create(new RuntimeOptions(device, threads))) {
             if (!r.precisions().contains(precision)) {
                 throw new TeleWorldException(
                         TeleWorldException.Category.BACKEND,
@@ -216,7 +231,11 @@ public final class GoldenCheck implements Callable<Integer> {
                 out.printf("  --  %-28s not checked: %s%n", name, GoldenKind.reason(c));
                 return Outcome.LEFT;
             }
-            report = new CaseReport(Tolerances.of(c, precision.name().toLowerCase(Locale.ROOT)));
+            Double limit = relative;
+            report = new CaseReport(
+                    limit == null
+                            ? Tolerances.of(c, precision.name().toLowerCase(Locale.ROOT))
+                            : Tolerances.relative(c, limit));
             stored.addAll(c.tensorNames("out."));
             stored.addAll(c.tensorNames("mid."));
             try (Scope scope = Scope.root(name)) {

@@ -74,6 +74,22 @@ final class Tolerances {
         return new Tolerances(rules, group.equals("fp32") || !grouped);
     }
 
+    /**
+     * The results that are limited in bf16, each with one limit on ‖a−e‖/‖e‖, and nothing else; a case with one set of
+     * limits for all arithmetics keeps them.
+     */
+    static Tolerances relative(GoldenCase c, double limit) {
+        if (!c.at("tolerance").has("fp32")) {
+            return of(c, "bf16");
+        }
+        Limit l = new Limit(Measure.REL_L2, limit);
+        return new Tolerances(
+                of(c, "bf16").rules.stream()
+                        .map(r -> new Rule(r.pattern(), r.specificity(), List.of(l)))
+                        .toList(),
+                false);
+    }
+
     private static Limit limit(GoldenCase c, String key, JsonNode value) {
         for (Measure m : Measure.values()) {
             if (m.key().equals(key)) {

@@ -89,6 +89,16 @@ final class GoldenCheckTest {
                         "ok +wan_dit_t2v_tiny +\\d+ results; worst out\\S*: max \\S+, relative \\S+, tolerance max_rel 1\\.0e-04");
     }
 
+    /** One limit for all that the files limit in bf16; too small a one fails in fp32, too. */
+    @Test
+    void oneLimitReplacesThoseOfTheFiles() throws URISyntaxException {
+        Outcome wide = check(selection(), "--cases", "wan_dit_t2v_tiny|schedulers", "--relative", "0.05");
+        assertThat(wide.code()).as(wide.out()).isZero();
+        assertThat(wide.out()).contains("tolerance rel_l2 5.0e-02");
+        Outcome narrow = check(selection(), "--cases", "wan_dit_t2v_tiny", "--relative", "1e-12", "--device", "cpu");
+        assertThat(narrow.code()).isEqualTo(GoldenCheck.FAILED);
+    }
+
     @Test
     void aWrongNumberIsFoundAndNamed() throws IOException, URISyntaxException {
         copy("wan_dit_t2v_tiny.json");
