@@ -4,7 +4,8 @@
 
 // What all of these kernels are given. slots: where key frame f lies in the cache, or null where keys are dense. first,
 // columns: CSR lists of the blocks of 64 keys that each block of 128 queries sees, per head if listHeads is 1; null:
-// all. mask: one byte (MASK 1) or one bf16 that is added (MASK 2) for each query and key. A head's values may be done in
+// all. With a listLength, columns has a list of that length per sample, head and block of queries instead: a count, then
+// entries whose bits 28 and 29 say whether the first and the last 64 of the queries see the block. mask: one byte (MASK 1) or one bf16 that is added (MASK 2) for each query and key. A head's values may be done in
 // several parts.
 struct Flash {
     const bf16* q;
@@ -16,7 +17,7 @@ struct Flash {
     const int* columns;
     const void* mask;
     int queries, keys, heads, width, valueWidth, parts;
-    int qStride, kStride, vStride, kvRows, frameTokens, listHeads, maskBatch;
+    int qStride, kStride, vStride, kvRows, frameTokens, listHeads, maskBatch, listLength;
     float scaleLog2, unscale;
 };
 
@@ -38,11 +39,23 @@ TW_DEVICE int tw_flash_at(Flash& f) {
 TW_DEVICE void tw_flash_range(const Flash& f, int& begin, int& end) {
     begin = 0;
     end = (f.keys + 63) / 64;
-    if (f.first) {
-        int list = f.listHeads * ((int)blockIdx.y / f.parts) * (int)gridDim.x + (int)blockIdx.x;
+    int head = (int)blockIdx.y / f.parts;
+    if (f.listLength != 0) {
+        int list = ((int)blockIdx.z * f.heads + head) * (int)gridDim.x + (int)blockIdx.x;
+        begin = list * f.listLength + 1;
+        end = begin + f.columns[begin - 1];
+    } else if (f.first) {
+        int list = f.listHeads * head * (int)gridDim.x + (int)blockIdx.x;
         begin = f.first[list];
         end = f.first[list + 1];
     }
+}
+
+// The first key of an entry of a list; sides: bits for the first and the last 64 queries.
+TW_DEVICE int tw_flash_block(const Flash& f, int at, int& sides) {
+    int entry = f.columns ? f.columns[at] : at;
+    sides = f.listLength != 0 ? entry >> 28 : 3;
+    return (entry & 0x0fffffff) * 64;
 }
 
 // ------------------------------------------------------------------------------------------ products of a warp
@@ -86,7 +99,8 @@ TW_DEVICE void tw_flash(Flash f) {
     tw_flash_range(f, begin, end);
 
     auto load = [&](int stage, int tile) {
-        int firstKey = (f.columns ? f.columns[tile] : tile) * COLUMNS;
+        int sides;
+        int firstKey = tw_flash_block(f, tile, sides);
         for (int i = t; i < COLUMNS * CHUNKS; i += 256) {
             int row = i / CHUNKS;
             int chunk = i % CHUNKS;
@@ -136,7 +150,9 @@ TW_DEVICE void tw_flash(Flash f) {
         __syncthreads();
         bf16* kt = ks + stage * COLUMNS * WIDTH;
         bf16* vt = vs + stage * COLUMNS * VALUES;
-        int firstKey = (f.columns ? f.columns[tile] : tile) * COLUMNS;
+        int sides;
+        int firstKey = tw_flash_block(f, tile, sides);
+        bool visible = (sides >> (warp >> 2) & 1) != 0;
 
         float s[COLUMNS / 8][4];
 #pragma unroll
@@ -160,13 +176,13 @@ TW_DEVICE void tw_flash(Flash f) {
             }
         }
 
-        if (MASK != 0 || firstKey + COLUMNS > f.keys) {
+        if (MASK != 0 || firstKey + COLUMNS > f.keys || !visible) {
 #pragma unroll
             for (int n = 0; n < COLUMNS / 8; n++) {
 #pragma unroll
                 for (int e = 0; e < 4; e++) {
                     int key = firstKey + n * 8 + (lane & 3) * 2 + (e & 1);
-                    bool seen = key < f.keys;
+                    bool seen = visible && key < f.keys;
                     if (MASK != 0) {
                         int row = row0 + (e >> 1) * 8;
                         seen = seen && row < f.queries;
@@ -396,10 +412,11 @@ TW_DEVICE void tw_flash_group(Flash f) {
         int end;
         tw_flash_range(f, at, end);
         // The next block that any query sees, or −1.
-        auto next = [&](tw_u32& low, tw_u32& high, bool& plain) {
+        auto next = [&](tw_u32& low, tw_u32& high, bool& plain, int& sides) {
             low = high = 0;
+            sides = 0;
             while (at < end) {
-                int firstKey = (f.columns ? f.columns[at] : at) * 64;
+                int firstKey = tw_flash_block(f, at, sides);
                 at++;
                 if (MASK == 0) {
                     return firstKey;
@@ -425,10 +442,11 @@ TW_DEVICE void tw_flash_group(Flash f) {
             tw_u32 low[2];
             tw_u32 high[2];
             bool plain = true;
-            int key0 = next(low[0], high[0], plain);
+            int sides[2] = {0, 0};
+            int key0 = next(low[0], high[0], plain, sides[0]);
             int key1 = -1;
             if (KEYS == 128 && key0 >= 0) {
-                key1 = next(low[1], high[1], plain);
+                key1 = next(low[1], high[1], plain, sides[1]);
             }
             tw_barrier_wait(kEmpty + stage, phase ^ 1);
             if (key0 < 0) {
@@ -444,11 +462,14 @@ TW_DEVICE void tw_flash_group(Flash f) {
             int second = KEYS == 128 ? (key1 < 0 ? f.keys : key1) : 0;
             int what;
             if (MASK == 0) {
-                int hidden = key0 + 64 - f.keys;
-                what = hidden > 0 ? hidden : 0;
-                if (KEYS == 128) {
-                    hidden = second + 64 - f.keys;
-                    what |= (hidden > 0 ? hidden : 0) << 8;
+                // How many keys of each half are hidden, for one group of queries and the other.
+                what = 0;
+#pragma unroll
+                for (int h = 0; h < KEYS / 64; h++) {
+                    int hidden = (h == 0 ? key0 : second) + 64 - f.keys;
+                    hidden = hidden > 0 ? hidden : 0;
+                    what |= ((sides[h] & 1) != 0 ? hidden : 64) << (8 * h);
+                    what |= ((sides[h] & 2) != 0 ? hidden : 64) << (8 * h + 16);
                 }
             } else {
                 tw_u32 all = low[0] & high[0];
@@ -544,6 +565,9 @@ TW_DEVICE void tw_flash_group(Flash f) {
         }
     };
     auto hide = [&](int stage, int what) {
+        if (MASK == 0) {
+            what = what >> (16 * group) & 0xffff;
+        }
         if (what == 0) {
             return;
         }
@@ -696,16 +720,79 @@ TW_DEVICE void tw_flash_group(Flash f) {
 }
 #endif
 
+// ------------------------------------------------------------------------------------------ lists of windows
+
+// Which windows each window keeps, as lists of blocks of 64 keys for each 128 queries: kept [samples,windows,heads,
+// reach·slabs], neighbours [windows,reach]; a window is so many units of 64 tokens. One block of 128 threads per list.
+TW_KERNEL(tw_window_lists, 128, const tw_u8* kept, const tw_i64* neighbours, int* lists, int windows, int reach,
+          int slabs, int units, int listLength) {
+    TW_SHARED int counts[32];
+    TW_DYNAMIC_SHARED(raw);
+    // For each window of each slab: whether the first and the last 64 queries see it.
+    int* sides = (int*)raw;
+    int t = (int)threadIdx.x;
+    int places = slabs * windows;
+    int pairs = reach * slabs;
+    int head = (int)blockIdx.y;
+    int heads = (int)gridDim.y;
+    for (int i = t; i < places; i += 128) {
+        sides[i] = 0;
+    }
+    __syncthreads();
+    for (int side = 0; side < 2; side++) {
+        int window = ((int)blockIdx.x * 2 + side) / units;
+        if (window < windows) {
+            const tw_u8* mine = kept + (((tw_i64)blockIdx.z * windows + window) * heads + head) * pairs;
+            for (int i = t; i < pairs; i += 128) {
+                if (mine[i] != 0) {
+                    // What one window keeps lies in different places, so that no two threads write one.
+                    sides[i % slabs * windows + (int)neighbours[window * reach + i / slabs]] |= 1 << side;
+                }
+            }
+        }
+        __syncthreads();
+    }
+    int share = (places + 31) / 32;
+    int from = t * share;
+    int to = from + share < places ? from + share : places;
+    int count = 0;
+    if (t < 32) {
+        for (int i = from; i < to; i++) {
+            count += sides[i] != 0 ? 1 : 0;
+        }
+        counts[t] = count;
+    }
+    __syncthreads();
+    if (t < 32) {
+        int* list = lists + (((tw_i64)blockIdx.z * heads + head) * (int)gridDim.x + (int)blockIdx.x) * listLength;
+        int before = 0;
+        for (int i = 0; i < t; i++) {
+            before += counts[i];
+        }
+        if (t == 31) {
+            list[0] = (before + count) * units;
+        }
+        for (int i = from; i < to; i++) {
+            if (sides[i] != 0) {
+                for (int u = 0; u < units; u++) {
+                    list[1 + before * units + u] = (i * units + u) | sides[i] << 28;
+                }
+                before++;
+            }
+        }
+    }
+}
+
 // ------------------------------------------------------------------------------------------ kernels
 
 #define TW_FLASH(KERNEL, name, threads, body)                                                                       \
     KERNEL(tw_flash_##name, threads, const bf16* q, const bf16* k, const bf16* v, bf16* y, const int* slots,        \
            const int* first, const int* columns, const void* mask, int queries, int keys, int heads, int width,     \
            int valueWidth, int parts, int qStride, int kStride, int vStride, int kvRows, int frameTokens,           \
-           int listHeads, int maskBatch, float scaleLog2, float unscale) {                                          \
+           int listHeads, int maskBatch, int listLength, float scaleLog2, float unscale) {                          \
         Flash f = {q,     k,          v,     y,       slots,   first,   columns, mask,        queries,   keys,      \
                    heads, width,      valueWidth,     parts,   qStride, kStride, vStride,     kvRows,    frameTokens, \
-                   listHeads, maskBatch,  scaleLog2, unscale};                                                      \
+                   listHeads, maskBatch,  listLength, scaleLog2, unscale};                                                      \
         body(f);                                                                                                    \
     }
 TW_FLASH(TW_KERNEL, 64, 256, (tw_flash<64, 64, 0>))

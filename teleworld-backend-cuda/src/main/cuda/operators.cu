@@ -581,6 +581,62 @@ TW_DEVICE void tw_attention(const T* q, const T* k, const T* v, const void* mask
     }
 }
 
+// Attention of windows: one warp per query and head; keyBatch 0 where all samples share the keys.
+template <class T>
+TW_DEVICE void tw_window_attention(const T* q, const T* k, const T* v, const tw_u8* kept, const tw_i64* neighbours, T* y,
+                                   int queries, int slabs, int windows, int reach, int heads, int width, int keyBatch,
+                                   float scale) {
+    TW_DYNAMIC_SHARED(raw);
+    float* score = (float*)raw;
+    int i = (int)blockIdx.x;
+    int h = (int)blockIdx.y;
+    tw_i64 b = (tw_i64)blockIdx.z;
+    int lane = (int)threadIdx.x;
+    int members = queries / windows;
+    int window = i / members;
+    int pairs = reach * slabs;
+    tw_i64 row = (tw_i64)heads * width;
+    const T* query = q + (b * queries + i) * row + h * width;
+    k += b * keyBatch * slabs * queries * row + h * width;
+    v += b * keyBatch * slabs * queries * row + h * width;
+    kept += ((b * windows + window) * heads + h) * pairs;
+    float top = MaxOf::start();
+    for (int j = lane; j < pairs * members; j += 32) {
+        int pair = j / members;
+        float dot = MaxOf::start();
+        if (kept[pair] != 0) {
+            tw_i64 at = (tw_i64)(pair % slabs) * queries + neighbours[window * reach + pair / slabs] * members + j % members;
+            dot = 0.0f;
+            for (int c = 0; c < width; c++) {
+                dot += tw_load(query[c]) * tw_load(k[at * row + c]);
+            }
+            dot *= scale;
+        }
+        score[j] = dot;
+        top = fmaxf(top, dot);
+    }
+    top = tw_block_reduce<MaxOf>(top);
+    float sum = 0.0f;
+    for (int j = lane; j < pairs * members; j += 32) {
+        score[j] = score[j] == MaxOf::start() ? 0.0f : expf(score[j] - top);
+        sum += score[j];
+    }
+    sum = tw_block_reduce<SumOf>(sum);
+    __syncwarp();
+    for (int c = lane; c < width; c += 32) {
+        float mix = 0.0f;
+        for (int j = 0; j < pairs * members; j++) {
+            int pair = j / members;
+            if (kept[pair] != 0) {
+                tw_i64 at =
+                    (tw_i64)(pair % slabs) * queries + neighbours[window * reach + pair / slabs] * members + j % members;
+                mix += score[j] * tw_load(v[at * row + c]);
+            }
+        }
+        tw_store(y[(b * queries + i) * row + h * width + c], sum > 0.0f ? mix / sum : 0.0f);
+    }
+}
+
 // Rotary embedding of interleaved pairs, one thread per pair; angleBatch 0 where all samples share the angles.
 template <class T, class C>
 TW_DEVICE void tw_rotary(const T* x, const C* cosine, const C* sine, T* y, int pairs, int length, int heads, int half,
@@ -642,6 +698,12 @@ TW_ROTARY(f16, f16, f16, f16)
         tw_conv(x, w, bias, y, n, c, m, gi, go, i0, i1, i2, o0, o1, o2, k0, k1, k2, s0, s1, s2, p0, p1, p2, d0, d1,   \
                 d2);                                                                                                  \
     }                                                                                                                 \
+    TW_KERNEL(tw_window_attention_##s, 32, const T* q, const T* k, const T* v, const tw_u8* kept,                    \
+              const tw_i64* neighbours, T* y, int queries, int slabs, int windows, int reach, int heads, int width,  \
+              int keyBatch, float scale) {                                                                           \
+        tw_window_attention(q, k, v, kept, neighbours, y, queries, slabs, windows, reach, heads, width, keyBatch,    \
+                            scale);                                                                                  \
+    }                                                                                                                \
     TW_KERNEL(tw_attention_##s, 32, const T* q, const T* k, const T* v, const void* mask, T* y, int queries,          \
               int keys, int heads, int width, int valueWidth, int maskKind, int maskBatch, float scale) {             \
         tw_attention(q, k, v, mask, y, queries, keys, heads, width, valueWidth, maskKind, maskBatch, scale);          \

@@ -364,6 +364,12 @@ public final class GraphBuilder {
         return one(new Op.RotaryEmbedding(heads), x, cos, sin);
     }
 
+    /** Block-sparse attention of windows; see {@link Op.WindowAttention}. */
+    public Value windowAttention(
+            Value query, Value key, Value value, Value kept, Value neighbours, int heads, double scale) {
+        return one(new Op.WindowAttention(heads, scale), query, key, value, kept, neighbours);
+    }
+
     /** RMS normalisation, then rotary position embedding; see {@link Op.NormedRotary}. */
     public Value normedRotary(Value x, Value scale, Value cos, Value sin, int heads, double epsilon) {
         return one(new Op.NormedRotary(heads, epsilon), x, scale, cos, sin);

@@ -916,6 +916,100 @@ public sealed interface Op {
         }
     }
 
+    /**
+     * Block-sparse attention of windows of m tokens, with chosen windows for each window and head. Inputs query
+     * [N,W·m,heads·D], key and value [N or 1,S,W·m,heads·D] (S slabs of W windows each), kept BOOL [N,W,heads,R·S] and
+     * neighbours I64 [W,R] below W. A query of window w sees the tokens of window neighbours[w,r] of slab s where
+     * kept[·,w,·,r·S+s] holds; of one w, what is kept lies in different windows. Output [N,W·m,heads·D]; 0 for queries
+     * that see nothing.
+     *
+     * @param heads the number of heads
+     * @param scale factor on the scores, usually 1/√D; positive
+     */
+    record WindowAttention(int heads, double scale) implements Composite {
+        private static final float HIDDEN = -1e30f;
+
+        public WindowAttention {
+            if (heads < 1 || !(scale > 0)) {
+                throw new IllegalArgumentException(
+                        "heads is " + heads + ", scale " + scale + "; both must be positive");
+            }
+        }
+
+        @Override
+        public List<TensorType> infer(List<TensorType> inputs) {
+            Infer i = new Infer(this, inputs).arity(5).rank(0, 3).rank(1, 4).rank(4, 2);
+            i.floating(0).dtype(1, i.type(0).dtype()).dtype(2, i.type(0).dtype());
+            i.dtype(3, DType.BOOL).dtype(4, DType.I64);
+            Shape q = i.shape(0);
+            Shape k = i.shape(1);
+            Shape neighbours = i.shape(4);
+            i.check(q.dim(2).isDivisibleBy(heads), heads + " heads must divide the width");
+            i.check(neighbours.isKnown(), "the extents of neighbours must be known");
+            long windows = neighbours.dim(0).known();
+            i.check(windows > 0 && q.dim(1).isDivisibleBy(windows), windows + " windows must divide the queries");
+            i.check(k.dim(0).is(1) || k.dim(0).equals(q.dim(0)), "the batch of key must be 1 or that of query");
+            i.exactly(1, k.dim(0), k.dim(1), q.dim(1), q.dim(2));
+            i.exactly(2, k.dim(0), k.dim(1), q.dim(1), q.dim(2));
+            i.exactly(
+                    3,
+                    q.dim(0),
+                    neighbours.dim(0),
+                    Dim.of(heads),
+                    k.dim(1).times(neighbours.dim(1).known()));
+            return i.result(i.type(0).dtype(), q);
+        }
+
+        @Override
+        public List<Value> expand(GraphBuilder b, List<Value> in) {
+            Value q = in.get(0);
+            Value kept = in.get(3);
+            Dim n = q.dim(0);
+            Dim windows = in.get(4).dim(0);
+            Dim members = q.dim(1).dividedBy(windows.known());
+            Dim hd = Dim.of(heads);
+            Dim width = q.dim(2).dividedBy(heads);
+            Dim one = Dim.of(1);
+            Dim pairs = kept.dim(3);
+            Dim length = pairs.times(members);
+            Value queries = b.transpose(b.reshape(q, n, windows, members, hd, width), 0, 1, 3, 2, 4);
+            Value keys = seen(b, in.get(1), in.get(4), members, width);
+            Value values = seen(b, in.get(2), in.get(4), members, width);
+            Value bias = b.where(kept, b.scalar(0), b.scalar(HIDDEN));
+            bias = b.expand(b.reshape(bias, n, windows, hd, pairs, one), Shape.of(n, windows, hd, pairs, members));
+            Value scores = b.matMul(b.mul(queries, b.scalar(scale)), b.transpose(keys, 0, 1, 2, 4, 3));
+            scores = b.add(scores, b.reshape(bias, n, windows, hd, one, length));
+            Value out = b.matMul(b.softmax(scores, -1), values);
+            Value any = b.clip(b.reduceSum(b.cast(kept, DType.F32), true, -1), 0, 1);
+            out = b.mul(out, b.reshape(any, n, windows, hd, one, one));
+            return List.of(b.reshape(b.transpose(out, 0, 1, 3, 2, 4), n, q.dim(1), q.dim(2)));
+        }
+
+        /**
+         * What each window may see, per head: [·,windows,heads,R·S·m,D]. Heads are looked up with the windows, so that
+         * everything is copied once and in long runs.
+         */
+        private Value seen(GraphBuilder b, Value x, Value neighbours, Dim members, Dim width) {
+            Dim slabs = x.dim(1);
+            Dim windows = neighbours.dim(0);
+            Dim reach = neighbours.dim(1);
+            Dim hd = Dim.of(heads);
+            Value y = b.transpose(b.reshape(x, x.dim(0), slabs, windows, members, hd, width), 0, 2, 4, 1, 3, 5);
+            y = b.reshape(y, x.dim(0), windows.times(hd), slabs.times(members).times(width));
+            long[] head = new long[heads];
+            for (int h = 0; h < heads; h++) {
+                head[h] = h;
+            }
+            Value index = b.mul(b.reshape(neighbours, windows, Dim.of(1), reach), b.constant(new long[] {heads}, 1));
+            index = b.reshape(
+                    b.add(index, b.constant(head, heads, 1)),
+                    windows.times(hd).times(reach));
+            y = b.gather(y, index, 1);
+            return b.reshape(
+                    y, x.dim(0), windows, hd, slabs.times(members).times(reach), width);
+        }
+    }
+
     /** Every operator record, for runtimes and test kits that must cover all of them. */
     static List<Class<? extends Op>> all() {
         List<Class<? extends Op>> out = new ArrayList<>();

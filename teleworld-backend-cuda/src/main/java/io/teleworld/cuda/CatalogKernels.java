@@ -23,6 +23,11 @@ final class CatalogKernels implements KernelSource {
     }
 
     @Override
+    public List<TensorType> workspace(Op op, List<TensorType> inputs, List<TensorType> outputs) {
+        return KernelCatalog.workspace(op, inputs, outputs);
+    }
+
+    @Override
     public List<KernelLaunch> launches(
             Op op,
             List<TensorType> inputs,

@@ -76,11 +76,12 @@ final class DjlTensorRuntime implements TensorRuntime {
         ledger.requireOpen();
         ProgramChecks.requirePrecision(name(), precisions, precision);
         ProgramChecks.requireWeights(graph, weights);
+        Graph lowered = graph.expand(op -> !(op instanceof Op.WindowAttention));
         PtNDManager own = root.newSubManager(root.getDevice());
         try {
             DjlProgram program = DjlEngine.call(
                     "compiling graph " + graph.name(),
-                    () -> new DjlProgram(ledger, toolbox, own, graph, weights, precision));
+                    () -> new DjlProgram(ledger, toolbox, own, lowered, weights, precision));
             return ledger.add(program, program.weightBytes());
         } catch (RuntimeException e) {
             own.close();

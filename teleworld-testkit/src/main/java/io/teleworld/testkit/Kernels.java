@@ -139,6 +139,7 @@ final class Kernels {
                         op.heads(),
                         in.get(0).dtype()));
         single(t, Op.MemoryBlock.class, (op, in) -> memoryBlock(in));
+        single(t, Op.WindowAttention.class, Kernels::windowAttention);
         return Map.copyOf(t);
     }
 
@@ -460,6 +461,51 @@ final class Kernels {
             }
         }
         return NdArray.of(q.dtype(), new int[] {batch, queries, op.heads() * dv}, out);
+    }
+
+    private static NdArray windowAttention(Op.WindowAttention op, List<NdArray> in) {
+        NdArray q = in.get(0);
+        NdArray k = in.get(1);
+        NdArray v = in.get(2);
+        NdArray kept = in.get(3);
+        NdArray neighbours = in.get(4);
+        int slabs = k.extent(1);
+        int members = q.extent(1) / neighbours.extent(0);
+        int d = q.extent(2) / op.heads();
+        double[] out = new double[q.extent(0) * q.extent(1) * q.extent(2)];
+        int o = 0;
+        for (int b = 0; b < q.extent(0); b++) {
+            int from = k.extent(0) == 1 ? 0 : b;
+            for (int i = 0; i < q.extent(1); i++) {
+                int window = i / members;
+                for (int h = 0; h < op.heads(); h++) {
+                    double[] mix = new double[d];
+                    double sum = 0;
+                    for (int pair = 0; pair < kept.extent(3); pair++) {
+                        if (kept.get(b, window, h, pair) == 0) {
+                            continue;
+                        }
+                        int slab = pair % slabs;
+                        int first = (int) neighbours.get(window, pair / slabs) * members;
+                        for (int j = first; j < first + members; j++) {
+                            double dot = 0;
+                            for (int c = 0; c < d; c++) {
+                                dot += q.get(b, i, h * d + c) * k.get(from, slab, j, h * d + c);
+                            }
+                            double weight = Math.exp(dot * op.scale());
+                            sum += weight;
+                            for (int c = 0; c < d; c++) {
+                                mix[c] += weight * v.get(from, slab, j, h * d + c);
+                            }
+                        }
+                    }
+                    for (int c = 0; c < d; c++) {
+                        out[o++] = sum == 0 ? 0 : mix[c] / sum;
+                    }
+                }
+            }
+        }
+        return NdArray.of(q.dtype(), new int[] {q.extent(0), q.extent(1), q.extent(2)}, out);
     }
 
     private static double maskValue(NdArray mask, int b, int i, int j) {

@@ -304,6 +304,30 @@ public final class OperatorCases {
             }
             d.apply(new Op.MemoryBlock(), in.toArray(Value[]::new));
         });
+        t.put(Op.WindowAttention.class, d -> {
+            int heads = d.between(1, 3);
+            int windows = d.between(1, 4);
+            int reach = d.between(1, windows);
+            Dim n = d.dim("n", d.between(1, 3));
+            Dim slabs = d.dim("s", d.between(1, 3));
+            Dim tokens = Dim.of((long) windows * d.between(1, 4));
+            Dim width = Dim.of((long) heads * d.between(1, 6));
+            Shape seen = Shape.of(d.oneIn(2) ? n : Dim.of(1), slabs, tokens, width);
+            long[] neighbours = new long[windows * reach];
+            for (int w = 0; w < windows; w++) {
+                int first = d.r.nextInt(windows);
+                for (int r = 0; r < reach; r++) {
+                    neighbours[w * reach + r] = (first + r) % windows;
+                }
+            }
+            d.apply(
+                    new Op.WindowAttention(heads, d.r.nextDouble(0.2, 1)),
+                    d.floats(Shape.of(n, tokens, width)),
+                    d.floats(seen),
+                    d.floats(seen),
+                    d.bools(Shape.of(n, Dim.of(windows), Dim.of(heads), slabs.times(reach))),
+                    d.b.constant(neighbours, windows, reach));
+        });
         return Map.copyOf(t);
     }
 

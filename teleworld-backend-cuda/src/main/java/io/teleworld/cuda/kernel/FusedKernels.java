@@ -335,7 +335,7 @@ public final class FusedKernels {
                 .buffer(mask)
                 .ints(shape.queries(), shape.keys(), shape.heads(), shape.width(), shape.valueWidth(), shape.parts())
                 .ints(qStride, (long) shape.heads() * shape.width(), (long) shape.heads() * shape.valueWidth())
-                .ints(rows, frameTokens, listPerHead ? 1 : 0, maskPerSample ? shape.queries() : 0)
+                .ints(rows, frameTokens, listPerHead ? 1 : 0, maskPerSample ? shape.queries() : 0, 0)
                 .floats(scale * LOG2_E, 1 / scale)
                 .grid(
                         blocks,
@@ -343,6 +343,45 @@ public final class FusedKernels {
                         shape.batch(),
                         shape.threads(),
                         shape.sharedBytes(kind));
+    }
+
+    /**
+     * Attention of windows whose tokens are whole blocks: which windows are kept becomes a list of blocks of keys for each
+     * two blocks of 64 queries, in which an entry says which of the two sees it.
+     *
+     * @param buffers of query, key, value, kept and neighbours
+     * @param lists buffer of I32 [batch,heads,queryBlocks,listLength]
+     */
+    static List<KernelLaunch> windows(WindowShape s, List<Integer> buffers, int y, int lists, double scale) {
+        FlashShape shape = new FlashShape(s.batch(), s.queries(), s.keys(), s.heads(), s.width());
+        int none = KernelLaunch.Buffer.NONE;
+        long row = (long) s.heads() * s.width();
+        FlashShape.Mask kind = FlashShape.Mask.NONE;
+        return List.of(
+                new LaunchBuilder("tw_window_lists")
+                        .buffer(buffers.get(3))
+                        .buffer(buffers.get(4))
+                        .buffer(lists)
+                        .ints(s.windows(), s.reach(), s.slabs(), s.units(), s.listLength())
+                        .grid(s.queryBlocks(), s.heads(), s.batch(), 128, 4L * s.slabs() * s.windows()),
+                new LaunchBuilder(shape.function(kind))
+                        .buffer(buffers.get(0))
+                        .buffer(buffers.get(1))
+                        .buffer(buffers.get(2))
+                        .buffer(y)
+                        .buffer(none)
+                        .buffer(none)
+                        .buffer(lists)
+                        .buffer(none)
+                        .ints(s.queries(), s.keys(), s.heads(), s.width(), s.width(), shape.parts(), row, row, row)
+                        .ints(s.keyBatch() == 1 ? 0 : s.keys(), 1, 1, 0, s.listLength())
+                        .floats(scale * LOG2_E, 1 / scale)
+                        .grid(
+                                s.queryBlocks(),
+                                (long) s.heads() * shape.parts(),
+                                s.batch(),
+                                shape.threads(),
+                                shape.sharedBytes(kind)));
     }
 
     // ------------------------------------------------------------------------------------------ decoder

@@ -1,6 +1,7 @@
 package io.teleworld.cuda.kernel;
 
 import io.teleworld.graph.Op;
+import io.teleworld.graph.Shape;
 import io.teleworld.graph.State;
 import io.teleworld.graph.TensorType;
 import io.teleworld.tensor.DType;
@@ -45,6 +46,21 @@ public final class KernelCatalog {
         } catch (NoKernelException e) {
             return new KernelChoice.Unsupported(op.name() + ": " + e.getMessage());
         }
+    }
+
+    /**
+     * What the launches of an operator write besides its results; {@link #choose} takes it behind the results.
+     *
+     * @param op any operator
+     * @param inputs types of the operands, all extents known
+     * @param outputs types of the results, all extents known
+     */
+    public static List<TensorType> workspace(Op op, List<TensorType> inputs, List<TensorType> outputs) {
+        if (!(op instanceof Op.WindowAttention w) || !WindowShape.of(w, inputs).isBlockSparse()) {
+            return List.of();
+        }
+        WindowShape s = WindowShape.of(w, inputs);
+        return List.of(new TensorType(DType.I32, Shape.of(s.batch(), s.heads(), s.queryBlocks(), s.listLength())));
     }
 
     /**
@@ -199,6 +215,17 @@ public final class KernelCatalog {
             }
             if (op instanceof Op.Attention a) {
                 return List.of(attention(a));
+            }
+            if (op instanceof Op.WindowAttention w) {
+                WindowShape s = WindowShape.of(w, in);
+                if (out.size() == 2) {
+                    return FusedKernels.windows(s, inBuffers, outBuffers.get(0), outBuffers.get(1), w.scale());
+                }
+                return List.of(operands("tw_window_attention_" + floating(0))
+                        .ints(s.queries(), s.slabs(), s.windows(), s.reach(), s.heads(), s.width())
+                        .ints(s.keyBatch() == 1 ? 0 : 1)
+                        .floats(w.scale())
+                        .grid(s.queries(), s.heads(), s.batch(), 32, 4L * s.reach() * s.slabs() * s.members()));
             }
             if (op instanceof Op.RotaryEmbedding r) {
                 return List.of(rotary(r));

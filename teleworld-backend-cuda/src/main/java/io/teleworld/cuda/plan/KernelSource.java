@@ -12,13 +12,25 @@ public interface KernelSource {
     boolean supports(Class<? extends Op> op);
 
     /**
+     * Memory that an operator's launches need besides its results, as tensors whose buffers {@link #launches} is given
+     * behind those of the results. By default none.
+     *
+     * @param op without symbols
+     * @param inputs types of the operands, all extents known
+     * @param outputs types of the results, all extents known
+     */
+    default List<TensorType> workspace(Op op, List<TensorType> inputs, List<TensorType> outputs) {
+        return List.of();
+    }
+
+    /**
      * The launches that compute one operator.
      *
      * @param op without symbols
      * @param inputs types of the operands, all extents known
-     * @param outputs types of the results, all extents known, at least one element in all
+     * @param outputs types of the results and the workspace, all extents known, at least one element in all
      * @param inputBuffers the plan's number of each operand's buffer; operands begin at multiples of 16 bytes
-     * @param outputBuffers the plan's number of each result's buffer
+     * @param outputBuffers the plan's number of each result's buffer, then of the workspace's
      * @throws io.teleworld.error.TeleWorldException of category BACKEND if there is no kernel for these types
      */
     List<KernelLaunch> launches(

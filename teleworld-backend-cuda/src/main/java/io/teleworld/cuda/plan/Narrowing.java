@@ -15,7 +15,8 @@ final class Narrowing {
         return op instanceof Op.Linear
                 || op instanceof Op.MatMul
                 || op instanceof Op.Conv
-                || op instanceof Op.Attention;
+                || op instanceof Op.Attention
+                || op instanceof Op.WindowAttention;
     }
 
     /** Whether operand {@code i} of a node is narrowed. Biases of matrix products are added in fp32. */

@@ -213,16 +213,18 @@ final class PlanBuilder {
         return drafts.get(id).bytes == 0;
     }
 
-    private void launch(String node, Op op, List<Integer> in, List<Integer> out) {
-        if (out.stream().allMatch(this::isEmpty)) {
+    private void launch(String node, Op op, List<Integer> in, List<Integer> results) {
+        if (results.stream().allMatch(this::isEmpty)) {
             return;
         }
-        List<KernelLaunch> launches = kernels.launches(
-                op,
-                in.stream().map(this::type).toList(),
-                out.stream().map(this::type).toList(),
-                in,
-                out);
+        List<TensorType> operands = in.stream().map(this::type).toList();
+        List<Integer> out = new ArrayList<>(results);
+        for (TensorType t :
+                kernels.workspace(op, operands, out.stream().map(this::type).toList())) {
+            out.add(workspace(t.dtype(), t.shape().known()));
+        }
+        List<KernelLaunch> launches =
+                kernels.launches(op, operands, out.stream().map(this::type).toList(), in, out);
         if (!launches.isEmpty()) {
             step(new StaticPlan.Kernels(node, launches, in, out));
         }

@@ -75,6 +75,7 @@ class CompiledKernelsTest {
         assertThat(seen)
                 .containsExactlyInAnyOrder(
                         "tw_conv_nhwc_bf16",
+                        "tw_window_lists",
                         "tw_flash_64",
                         "tw_flash_64_masked",
                         "tw_flash_64_added",

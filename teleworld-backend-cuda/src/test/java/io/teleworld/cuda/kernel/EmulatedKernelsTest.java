@@ -127,12 +127,21 @@ class EmulatedKernelsTest {
                 buffers.add(poison);
             }
             Op op = node.op() instanceof Op.Cast cast ? new Op.Cast(as(cast.to(), stored)) : node.op();
+            List<Integer> out =
+                    new ArrayList<>(node.outputs().stream().map(number::get).toList());
+            List<TensorType> results = out.stream().map(types::get).toList();
+            for (TensorType t : KernelCatalog.workspace(op, in, results)) {
+                out.add(types.size());
+                types.add(t);
+                buffers.add(poison(Math.toIntExact(
+                        t.shape().elementCount().known() * t.dtype().byteSize())));
+            }
             KernelChoice choice = KernelCatalog.choose(
                     op,
                     in,
-                    node.outputs().stream().map(v -> types.get(number.get(v))).toList(),
+                    out.stream().map(types::get).toList(),
                     node.inputs().stream().map(number::get).toList(),
-                    node.outputs().stream().map(number::get).toList());
+                    out);
             if (choice instanceof KernelChoice.Kernels k) {
                 launches.addAll(k.launches());
             } else if (choice instanceof KernelChoice.Product p) {
@@ -385,6 +394,46 @@ class EmulatedKernelsTest {
                 j -> slots[j / frameTokens] * frameTokens + j % frameTokens,
                 capacity * frameTokens);
         assertClose(numbers(DType.BF16, ByteBuffer.wrap(buffers.get(3))), expected, 1e-2);
+    }
+
+    @Test
+    void windowsOfWholeBlocksAreAttendedToByLists() {
+        for (int k = 0; k < 4; k++) {
+            int heads = 1 + random.nextInt(2);
+            int width = heads * new int[] {32, 64, 128, 72}[k];
+            int members = k == 2 ? 128 : 64;
+            int windows = 2 + random.nextInt(3);
+            int reach = 1 + random.nextInt(windows);
+            int slabs = 1 + random.nextInt(3);
+            int samples = 1 + random.nextInt(2);
+            int keySamples = random.nextBoolean() ? samples : 1;
+            long tokens = (long) windows * members;
+            GraphBuilder b = new GraphBuilder("windows");
+            long[] neighbours = new long[windows * reach];
+            for (int i = 0; i < neighbours.length; i++) {
+                neighbours[i] = (i / reach + i % reach) % windows;
+            }
+            Value draft =
+                    b.input("draft", DType.F32, Shape.of(samples, windows, heads, (long) reach * slabs));
+            Value kept = b.apply(new Op.Greater(), List.of(draft, b.scalar(0))).get(0);
+            Value q = b.input("q", DType.F32, Shape.of(samples, tokens, width));
+            Value keys = b.input("k", DType.F32, Shape.of(keySamples, slabs, tokens, width));
+            Value values = b.input("v", DType.F32, Shape.of(keySamples, slabs, tokens, width));
+            Value near = b.constant(neighbours, windows, reach);
+            b.output("y", b.windowAttention(q, keys, values, kept, near, heads, 0.1));
+            Graph g = b.build();
+            Map<String, HostTensor> inputs = new LinkedHashMap<>();
+            g.inputs().forEach((name, v) -> {
+                long[] shape = v.shape().known();
+                double[] d = uniform(Math.toIntExact(HostTensor.elementCount(shape)));
+                float[] f = new float[d.length];
+                for (int i = 0; i < f.length; i++) {
+                    f[i] = (float) d[i];
+                }
+                inputs.put(name, HostTensor.ofFloats(f, shape));
+            });
+            check(new GraphCase("windows, seed " + seed, g, Map.of(), inputs), DType.BF16, 2e-2);
+        }
     }
 
     /** What is added to the score of query {@code i} of a sample and head with key {@code j}. */

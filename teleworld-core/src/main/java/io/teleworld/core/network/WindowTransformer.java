@@ -449,41 +449,21 @@ public final class WindowTransformer {
 
     /** Queries [m,n,d], each m one slab, on keys and values [m or 1,slabs,n,d]; result [m,n,d]. */
     private Value attended(Value q, Value k, Value v) {
-        Dim m = q.dim(0);
-        Dim seen = k.dim(1);
-        Dim nw = Dim.of(windows);
-        Dim mem = Dim.of(members);
-        Dim hd = Dim.of(heads);
-        Dim width = Dim.of(config.headDim());
-        Dim one = Dim.of(1);
-        Dim pairs = seen.times(reach);
-        Dim length = pairs.times(members);
-        Value queries = b.transpose(b.reshape(q, m, nw, mem, hd, width), 0, 1, 3, 2, 4);
-        Value kept = kept(queries, k);
-        Value keys = gathered(k, mem);
-        Value values = gathered(v, mem);
-        Value bias = b.where(kept, b.scalar(0), b.scalar(HIDDEN));
-        bias = b.expand(b.reshape(bias, m, nw, hd, pairs, one), Shape.of(m, nw, hd, pairs, mem));
-        Value scores = b.matMul(b.mul(queries, b.scalar(scale())), b.transpose(keys, 0, 1, 2, 4, 3));
-        scores = b.add(scores, b.reshape(bias, m, nw, hd, one, length));
-        Value out = b.matMul(b.softmax(scores, -1), values);
-        // A window that keeps nothing attends to nothing.
-        Value any = b.clip(b.reduceSum(b.cast(kept, DType.F32), true, -1), 0, 1);
-        out = b.mul(out, b.reshape(any, m, nw, hd, one, one));
-        return b.reshape(b.transpose(out, 0, 1, 3, 2, 4), m, nw.times(members), Dim.of(d));
+        Value near = b.constant(neighbours, windows, reach);
+        return b.windowAttention(q, k, v, kept(q, k), near, heads, scale());
     }
 
     /**
-     * What each window may see, per head: x [n,slabs,windows·m,d] to [n,windows,heads,reach·slabs·m,D]. Heads are
+     * Means of what each window may see, per head: x [n,slabs,windows,d] to [n,windows,heads,reach·slabs,D]. Heads are
      * looked up with the windows, so that everything is copied once and in long runs.
      */
-    private Value gathered(Value x, Dim m) {
+    private Value gathered(Value x) {
         Dim seen = x.dim(1);
         Dim nw = Dim.of(windows);
         Dim hd = Dim.of(heads);
         Dim width = Dim.of(config.headDim());
-        Value y = b.transpose(b.reshape(x, x.dim(0), seen, nw, m, hd, width), 0, 2, 4, 1, 3, 5);
-        y = b.reshape(y, x.dim(0), nw.times(hd), seen.times(m).times(width));
+        Value y = b.transpose(b.reshape(x, x.dim(0), seen, nw, hd, width), 0, 2, 3, 1, 4);
+        y = b.reshape(y, x.dim(0), nw.times(hd), seen.times(width));
         long[] index = new long[windows * heads * reach];
         int at = 0;
         for (int i = 0; i < windows; i++) {
@@ -494,10 +474,10 @@ public final class WindowTransformer {
             }
         }
         y = b.gather(y, b.constant(index, index.length), 1);
-        return b.reshape(y, x.dim(0), nw, hd, seen.times(m).times(reach), width);
+        return b.reshape(y, x.dim(0), nw, hd, seen.times(reach), width);
     }
 
-    /** Which neighbours each window keeps: BOOL [m,windows,heads,reach·slabs]. */
+    /** Which neighbours each window of queries [m,n,d] keeps: BOOL [m,windows,heads,reach·slabs]. */
     private Value kept(Value queries, Value k) {
         b.push("draft");
         Dim m = queries.dim(0);
@@ -507,9 +487,10 @@ public final class WindowTransformer {
         Dim hd = Dim.of(heads);
         Dim one = Dim.of(1);
         Dim pairs = seen.times(reach);
-        Value q = b.reduceMean(queries, true, 3);
+        Value q = b.reduceMean(b.reshape(queries, m, nw, Dim.of(members), Dim.of(d)), false, 2);
+        q = b.reshape(q, m, nw, hd, one, Dim.of(config.headDim()));
         Value means = b.reduceMean(b.reshape(k, k.dim(0), seen, nw, Dim.of(members), Dim.of(d)), false, 3);
-        means = gathered(means, one);
+        means = gathered(means);
         Value score = b.matMul(b.mul(q, b.scalar(scale())), b.transpose(means, 0, 1, 2, 4, 3));
         score = b.add(b.reshape(score, m, nw, hd, nb, seen), b.constant(hidden, windows, 1, reach, 1));
         score = b.softmax(b.reshape(score, m, nw, hd, pairs), -1);

@@ -18,6 +18,7 @@ import io.teleworld.runtime.Weights;
 import io.teleworld.tensor.HostTensor;
 import io.teleworld.tensor.Tensor;
 import java.io.ByteArrayInputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -129,8 +130,8 @@ final class SuperResolutionTest {
             Graph graph = WindowTransformer.graph(t, 8, 16, 1, 4, Attention.EVERYTHING);
             Map<String, Value> probes = new HashMap<>();
             for (Node n : graph.nodes()) {
-                if (n.op() instanceof Op.Cast && !n.name().contains("draft")) {
-                    probes.put("kept." + probes.size(), n.output());
+                if (n.op() instanceof Op.WindowAttention) {
+                    probes.put("kept." + probes.size(), n.inputs().get(3));
                 }
             }
             assertThat(probes).hasSize(2);
@@ -150,7 +151,7 @@ final class SuperResolutionTest {
                 allowed += near ? slabs : 0;
             }
             for (String name : probes.keySet()) {
-                float[] kept = run(p, in, name);
+                boolean[] kept = booleans(p, in, name);
                 // [slabs, windows, heads, windows·slabs]
                 int row = windows * slabs;
                 for (int s = 0; s < slabs; s++) {
@@ -159,7 +160,7 @@ final class SuperResolutionTest {
                         for (int q = 0; q < windows; q++) {
                             int from = ((s * windows + q) * 2 + head) * row;
                             for (int k = 0; k < row; k++) {
-                                count += (int) kept[from + k];
+                                count += kept[from + k] ? 1 : 0;
                             }
                         }
                         assertThat(count)
@@ -318,8 +319,20 @@ final class SuperResolutionTest {
     }
 
     private float[] run(Program p, Map<String, HostTensor> in, String output) {
+        return result(p, in, output).toFloatArray();
+    }
+
+    private boolean[] booleans(Program p, Map<String, HostTensor> in, String output) {
+        ByteBuffer bytes = result(p, in, output).hostBuffer();
+        boolean[] b = new boolean[bytes.remaining()];
+        for (int i = 0; i < b.length; i++) {
+            b[i] = bytes.get(i) != 0;
+        }
+        return b;
+    }
+
+    private Tensor result(Program p, Map<String, HostTensor> in, String output) {
         return Objects.requireNonNull(
-                        p.run(in, p.newState(scope), RunOptions.DEFAULT, scope).get(output), output)
-                .toFloatArray();
+                p.run(in, p.newState(scope), RunOptions.DEFAULT, scope).get(output), output);
     }
 }

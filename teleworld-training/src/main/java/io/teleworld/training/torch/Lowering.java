@@ -1,5 +1,6 @@
 package io.teleworld.training.torch;
 
+import io.teleworld.graph.Graph;
 import io.teleworld.graph.Op;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -356,6 +357,11 @@ final class Lowering {
     }
 
     // ------------------------------------------------------------------------------------------ composites
+
+    /** The graph without the composites that have no LibTorch form. */
+    static Graph expanded(Graph graph) {
+        return graph.expand(op -> !(op instanceof Op.WindowAttention));
+    }
 
     private Tensor composite(Op.Composite op, Operands in) {
         if (op instanceof Op.Silu) {

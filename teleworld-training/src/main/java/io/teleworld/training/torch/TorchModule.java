@@ -49,12 +49,14 @@ public final class TorchModule implements AutoCloseable {
     /**
      * Binds a graph to initial weights, which are copied.
      *
+     * @param network its composites without a LibTorch form are expanded
      * @param initial one tensor per parameter of the graph; more are ignored
      * @param deviceId {@code cpu} or {@code cuda:0}
      * @throws TeleWorldException of category USER if a weight is missing or has another shape
      */
-    public TorchModule(Graph graph, Weights initial, String deviceId, Arithmetic arithmetic) {
+    public TorchModule(Graph network, Weights initial, String deviceId, Arithmetic arithmetic) {
         TorchNative.load();
+        Graph graph = Lowering.expanded(network);
         if (!graph.states().isEmpty()) {
             throw new IllegalArgumentException("graph " + graph.name() + " has states "
                     + graph.states().keySet() + "; only graphs without states can be trained");
