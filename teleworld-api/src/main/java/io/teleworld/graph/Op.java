@@ -1002,11 +1002,9 @@ public sealed interface Op {
             }
             Value index = b.mul(b.reshape(neighbours, windows, Dim.of(1), reach), b.constant(new long[] {heads}, 1));
             index = b.reshape(
-                    b.add(index, b.constant(head, heads, 1)),
-                    windows.times(hd).times(reach));
+                    b.add(index, b.constant(head, heads, 1)), windows.times(hd).times(reach));
             y = b.gather(y, index, 1);
-            return b.reshape(
-                    y, x.dim(0), windows, hd, slabs.times(members).times(reach), width);
+            return b.reshape(y, x.dim(0), windows, hd, slabs.times(members).times(reach), width);
         }
     }
 

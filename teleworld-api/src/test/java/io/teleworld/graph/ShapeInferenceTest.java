@@ -155,6 +155,23 @@ class ShapeInferenceTest {
                 f(3),
                 f(3, 3, 3, 3),
                 f(3)));
+        TensorType windows = f(1, 2, 6, 4);
+        all.add(new Broken(
+                new Op.WindowAttention(2, 1),
+                "4 windows must divide the queries",
+                f(1, 6, 4),
+                windows,
+                windows,
+                of(DType.BOOL, 1, 4, 2, 2),
+                of(DType.I64, 4, 1)));
+        all.add(new Broken(
+                new Op.WindowAttention(2, 1),
+                "the batch of key must be 1 or that of query",
+                f(3, 6, 4),
+                f(2, 2, 6, 4),
+                f(2, 2, 6, 4),
+                of(DType.BOOL, 3, 3, 2, 2),
+                of(DType.I64, 3, 1)));
         return all;
     }
 

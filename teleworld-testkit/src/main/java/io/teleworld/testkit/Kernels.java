@@ -486,7 +486,7 @@ final class Kernels {
                             continue;
                         }
                         int slab = pair % slabs;
-                        int first = (int) neighbours.get(window, pair / slabs) * members;
+                        int first = (int) Math.round(neighbours.get(window, pair / slabs)) * members;
                         for (int j = first; j < first + members; j++) {
                             double dot = 0;
                             for (int c = 0; c < d; c++) {

@@ -242,6 +242,18 @@ class KernelsTest {
         check(new Op.MemoryBlock(), in, 7);
     }
 
+    @Test
+    void windows() {
+        // Three windows of one token. The first sees itself and the second at scores ln 1 and ln 3, the second only the
+        // third, the third nothing.
+        HostTensor q = HostTensor.ofFloats(new float[] {1, 1, 1}, 1, 3, 1);
+        HostTensor k = HostTensor.ofFloats(new float[] {0, (float) Math.log(3), 7}, 1, 1, 3, 1);
+        HostTensor v = HostTensor.ofFloats(new float[] {4, 8, 5}, 1, 1, 3, 1);
+        HostTensor kept = HostTensor.ofBooleans(new boolean[] {true, true, false, true, false, false}, 1, 3, 1, 2);
+        HostTensor neighbours = HostTensor.ofLongs(new long[] {0, 1, 0, 2, 1, 2}, 3, 2);
+        check(new Op.WindowAttention(1, 1), List.of(q, k, v, kept, neighbours), 7, 5, 0);
+    }
+
     @AfterAll
     void everyOperatorIsCovered() {
         Set<String> all = Op.all().stream().map(Class::getSimpleName).collect(Collectors.toCollection(TreeSet::new));

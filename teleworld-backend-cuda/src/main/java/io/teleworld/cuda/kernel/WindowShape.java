@@ -19,15 +19,7 @@ import java.util.List;
  * @param width elements of a head
  */
 record WindowShape(
-        DType dtype,
-        int batch,
-        int keyBatch,
-        int slabs,
-        int windows,
-        int members,
-        int reach,
-        int heads,
-        int width) {
+        DType dtype, int batch, int keyBatch, int slabs, int windows, int members, int reach, int heads, int width) {
 
     /** The most shared memory of the kernel that makes the lists. */
     private static final int MOST_PLACES = 12_000;

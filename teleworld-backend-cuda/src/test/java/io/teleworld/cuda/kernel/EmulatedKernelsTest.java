@@ -413,8 +413,7 @@ class EmulatedKernelsTest {
             for (int i = 0; i < neighbours.length; i++) {
                 neighbours[i] = (i / reach + i % reach) % windows;
             }
-            Value draft =
-                    b.input("draft", DType.F32, Shape.of(samples, windows, heads, (long) reach * slabs));
+            Value draft = b.input("draft", DType.F32, Shape.of(samples, windows, heads, (long) reach * slabs));
             Value kept = b.apply(new Op.Greater(), List.of(draft, b.scalar(0))).get(0);
             Value q = b.input("q", DType.F32, Shape.of(samples, tokens, width));
             Value keys = b.input("k", DType.F32, Shape.of(keySamples, slabs, tokens, width));

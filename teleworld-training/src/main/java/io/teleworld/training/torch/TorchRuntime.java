@@ -69,7 +69,8 @@ final class TorchRuntime implements TensorRuntime {
         ledger.requireOpen();
         ProgramChecks.requirePrecision(name(), PRECISIONS, precision);
         ProgramChecks.requireWeights(graph, weights);
-        TorchProgram program = new TorchProgram(ledger, Lowering.expanded(graph), weights, device.id(), Arithmetic.of(precision));
+        TorchProgram program =
+                new TorchProgram(ledger, Lowering.expanded(graph), weights, device.id(), Arithmetic.of(precision));
         return ledger.add(program, program.weightBytes());
     }
 
