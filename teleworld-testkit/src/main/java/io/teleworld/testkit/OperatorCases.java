@@ -317,7 +317,7 @@ public final class OperatorCases {
             for (int w = 0; w < windows; w++) {
                 int first = d.r.nextInt(windows);
                 for (int r = 0; r < reach; r++) {
-                    neighbours[w * reach + r] = (first + r) % windows;
+                    neighbours[w * reach + r] = ((long) first + r) % windows;
                 }
             }
             d.apply(

@@ -411,7 +411,7 @@ class EmulatedKernelsTest {
             GraphBuilder b = new GraphBuilder("windows");
             long[] neighbours = new long[windows * reach];
             for (int i = 0; i < neighbours.length; i++) {
-                neighbours[i] = (i / reach + i % reach) % windows;
+                neighbours[i] = ((long) i / reach + i % reach) % windows;
             }
             Value draft = b.input("draft", DType.F32, Shape.of(samples, windows, heads, (long) reach * slabs));
             Value kept = b.apply(new Op.Greater(), List.of(draft, b.scalar(0))).get(0);
