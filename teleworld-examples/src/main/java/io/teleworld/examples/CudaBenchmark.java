@@ -18,6 +18,8 @@ import picocli.CommandLine.Spec;
         subcommands = {GpuReport.class, SchedulePrediction.class})
 public final class CudaBenchmark implements Callable<Integer> {
 
+    private static final String LOG_LEVEL = "teleworld.log.cuda";
+
     @Spec
     @Nullable
     CommandSpec spec;
@@ -29,6 +31,10 @@ public final class CudaBenchmark implements Callable<Integer> {
 
     /** Runs the program; exit code 3 where there is no GPU. */
     public static void main(String... args) {
+        // What is planned for the device's memory is printed before the first launch.
+        if (System.getProperty(LOG_LEVEL) == null) {
+            System.setProperty(LOG_LEVEL, "INFO");
+        }
         int code = Cli.of(new CudaBenchmark()).execute(args);
         if (code != Cli.OK) {
             System.exit(code);
