@@ -56,6 +56,9 @@ public final class KernelCatalog {
      * @param outputs types of the results, all extents known
      */
     public static List<TensorType> workspace(Op op, List<TensorType> inputs, List<TensorType> outputs) {
+        if (op instanceof Op.Conv c && ConvShape.takes(c, inputs, outputs.get(0))) {
+            return ConvShape.of(c, inputs, outputs.get(0)).workspace();
+        }
         if (!(op instanceof Op.WindowAttention w) || !WindowShape.of(w, inputs).isBlockSparse()) {
             return List.of();
         }
@@ -211,6 +214,9 @@ public final class KernelCatalog {
                         .grid(x[0] * g.groups(), 1, 1, 256, 0));
             }
             if (op instanceof Op.Conv c) {
+                if (out.size() > 1) {
+                    return ConvShape.of(c, in, out.get(0)).launches(inBuffers, outBuffers);
+                }
                 return List.of(conv(c));
             }
             if (op instanceof Op.Attention a) {

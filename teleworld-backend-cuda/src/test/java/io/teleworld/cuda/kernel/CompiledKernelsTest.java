@@ -75,6 +75,9 @@ class CompiledKernelsTest {
         assertThat(seen)
                 .containsExactlyInAnyOrder(
                         "tw_conv_nhwc_bf16",
+                        "tw_channels_last",
+                        "tw_conv_tile",
+                        "tw_conv_group",
                         "tw_window_lists",
                         "tw_flash_64",
                         "tw_flash_64_masked",

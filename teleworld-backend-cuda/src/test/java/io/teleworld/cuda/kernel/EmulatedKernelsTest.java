@@ -422,15 +422,7 @@ class EmulatedKernelsTest {
             b.output("y", b.windowAttention(q, keys, values, kept, near, heads, 0.1));
             Graph g = b.build();
             Map<String, HostTensor> inputs = new LinkedHashMap<>();
-            g.inputs().forEach((name, v) -> {
-                long[] shape = v.shape().known();
-                double[] d = uniform(Math.toIntExact(HostTensor.elementCount(shape)));
-                float[] f = new float[d.length];
-                for (int i = 0; i < f.length; i++) {
-                    f[i] = (float) d[i];
-                }
-                inputs.put(name, HostTensor.ofFloats(f, shape));
-            });
+            g.inputs().forEach((name, v) -> inputs.put(name, floats(v.shape().known())));
             check(new GraphCase("windows, seed " + seed, g, Map.of(), inputs), DType.BF16, 2e-2);
         }
     }
@@ -541,6 +533,37 @@ class EmulatedKernelsTest {
                 assertClose(numbers(DType.BF16, ByteBuffer.wrap(buffers.get(5))), expected, 1e-2);
             }
         }
+    }
+
+    @Test
+    void convolutionsOfManyChannelsMatchTheInterpreter() {
+        for (int m : new int[] {1 + random.nextInt(20), 60, 65 + random.nextInt(100)}) {
+            int c = 16 + random.nextInt(90);
+            int kernel = 1 + random.nextInt(3);
+            int stride = 1 + random.nextInt(2);
+            int dilation = 1 + random.nextInt(2);
+            GraphBuilder b = new GraphBuilder("convolution");
+            Value x = b.input(
+                    "x", DType.F32, Shape.of(1 + random.nextInt(3), c, 5 + random.nextInt(7), 5 + random.nextInt(9)));
+            Value w = b.input("w", DType.F32, Shape.of(m, c, kernel, random.nextBoolean() ? kernel : 1));
+            List<Integer> pads = List.of(random.nextInt(3), random.nextInt(3), random.nextInt(3), random.nextInt(3));
+            Op.Conv op = new Op.Conv(List.of(stride, 1), pads, List.of(dilation, dilation), 1);
+            Value bias = b.input("bias", DType.F32, Shape.of(m));
+            b.output("y", b.apply(op, random.nextBoolean() ? List.of(x, w) : List.of(x, w, bias)).get(0));
+            Graph g = b.build();
+            Map<String, HostTensor> inputs = new LinkedHashMap<>();
+            g.inputs().forEach((name, v) -> inputs.put(name, floats(v.shape().known())));
+            check(new GraphCase("convolution, seed " + seed, g, Map.of(), inputs), DType.BF16, 1e-2);
+        }
+    }
+
+    private HostTensor floats(long[] shape) {
+        double[] d = uniform(Math.toIntExact(HostTensor.elementCount(shape)));
+        float[] f = new float[d.length];
+        for (int i = 0; i < f.length; i++) {
+            f[i] = (float) d[i];
+        }
+        return HostTensor.ofFloats(f, shape);
     }
 
     // ------------------------------------------------------------------------------------------ fused
