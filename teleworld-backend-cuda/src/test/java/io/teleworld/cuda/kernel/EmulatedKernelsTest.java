@@ -549,7 +549,10 @@ class EmulatedKernelsTest {
             List<Integer> pads = List.of(random.nextInt(3), random.nextInt(3), random.nextInt(3), random.nextInt(3));
             Op.Conv op = new Op.Conv(List.of(stride, 1), pads, List.of(dilation, dilation), 1);
             Value bias = b.input("bias", DType.F32, Shape.of(m));
-            b.output("y", b.apply(op, random.nextBoolean() ? List.of(x, w) : List.of(x, w, bias)).get(0));
+            b.output(
+                    "y",
+                    b.apply(op, random.nextBoolean() ? List.of(x, w) : List.of(x, w, bias))
+                            .get(0));
             Graph g = b.build();
             Map<String, HostTensor> inputs = new LinkedHashMap<>();
             g.inputs().forEach((name, v) -> inputs.put(name, floats(v.shape().known())));
