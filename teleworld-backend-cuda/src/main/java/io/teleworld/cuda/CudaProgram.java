@@ -59,6 +59,8 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
     /** Counts replacements of the above, which captured runs name by address. */
     private long generation;
 
+    private volatile @Nullable CudaProfiler profiler;
+
     /** Compiles. */
     CudaProgram(
             CudaDevice device,
@@ -93,6 +95,11 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
                 throw e;
             }
         });
+    }
+
+    /** From now on every run's steps are timed one by one; null to replay captured graphs again. */
+    void profile(@Nullable CudaProfiler next) {
+        profiler = next;
     }
 
     long weightBytes() {
@@ -144,8 +151,13 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
             Executables.Entry entry = prepare(shape, state);
             feed(entry.plan(), inputs);
             try {
-                device.driver().launch(entry.executable(), device.stream());
-                device.driver().synchronize(device.stream());
+                CudaProfiler clock = profiler;
+                if (clock == null) {
+                    device.driver().launch(entry.executable(), device.stream());
+                    device.driver().synchronize(device.stream());
+                } else {
+                    clock.add(entry.plan(), timed(entry.plan(), state));
+                }
             } catch (RuntimeException e) {
                 if (e instanceof DeviceLostException loss) {
                     device.lose(loss);
@@ -268,18 +280,63 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
         }
     }
 
-    private CudaDriver.Executable capture(StaticPlan plan, @Nullable CudaProgramState state) {
+    private Bases bases(StaticPlan plan, @Nullable CudaProgramState state) {
         MemoryEstimate m = plan.memory();
         long input = arena.address();
         long output = input + BufferPlanner.align(m.inputBytes());
         long scratch = output + BufferPlanner.align(m.outputBytes());
-        Bases bases = new Bases(
+        return new Bases(
                 weights.address(),
                 state == null ? 0 : state.address(),
                 input,
                 output,
                 scratch,
                 scratch + m.scratchBytes());
+    }
+
+    /** Does a run step by step; milliseconds of each step between events. */
+    private float[] timed(StaticPlan plan, @Nullable CudaProgramState state) {
+        CudaDriver driver = device.driver();
+        CudaDriver.Stream stream = device.stream();
+        Bases bases = bases(plan, state);
+        MemoryEstimate m = plan.memory();
+        List<StaticPlan.Step> steps = plan.steps();
+        List<CudaDriver.Event> events = new ArrayList<>();
+        try {
+            for (int i = 0; i <= steps.size(); i++) {
+                events.add(driver.createEvent());
+            }
+            List<List<Runnable>> work =
+                    steps.stream().map(s -> resolve(plan, s, bases)).toList();
+            CudaDriver.PinnedMemory in = pinnedIn;
+            if (in != null && m.inputBytes() > 0) {
+                driver.copyToDevice(bases.input(), in, 0, m.inputBytes(), stream);
+            }
+            for (int i = 0; i < steps.size(); i++) {
+                driver.record(events.get(i), stream);
+                work.get(i).forEach(Runnable::run);
+            }
+            driver.record(events.get(steps.size()), stream);
+            CudaDriver.PinnedMemory out = pinnedOut;
+            if (out != null && m.outputBytes() > 0) {
+                driver.copyToHost(out, 0, bases.output(), m.outputBytes(), stream);
+            }
+            driver.synchronize(stream);
+            float[] millis = new float[steps.size()];
+            for (int i = 0; i < millis.length; i++) {
+                millis[i] = driver.elapsedMillis(events.get(i), events.get(i + 1));
+            }
+            return millis;
+        } finally {
+            events.forEach(CudaDriver.Event::close);
+        }
+    }
+
+    private CudaDriver.Executable capture(StaticPlan plan, @Nullable CudaProgramState state) {
+        MemoryEstimate m = plan.memory();
+        Bases bases = bases(plan, state);
+        long input = bases.input();
+        long output = bases.output();
         // Loads kernels and chooses algorithms before the capture, during which neither is allowed.
         List<Runnable> work = new ArrayList<>();
         for (StaticPlan.Step s : plan.steps()) {

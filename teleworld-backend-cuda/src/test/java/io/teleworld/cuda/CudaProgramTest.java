@@ -111,6 +111,34 @@ class CudaProgramTest {
     }
 
     @Test
+    void aProfilerTimesEveryStepAndChangesNothing() {
+        RecordingDriver driver = new RecordingDriver(1L << 30, true);
+        try (TensorRuntime runtime = CudaTensorRuntimeTest.open(driver, Set.of());
+                Program p = runtime.compile(chain(5), NONE, Precision.FP32);
+                Scope scope = Scope.root("test")) {
+            ProgramState none = p.newState(scope);
+            float[] plain = p.run(Map.of("x", rows(3)), none, RunOptions.DEFAULT, scope)
+                    .get("y")
+                    .toFloatArray();
+            try (CudaProfiler profiler = CudaProfiler.attach(p).orElseThrow()) {
+                float[] timed = p.run(Map.of("x", rows(3)), none, RunOptions.DEFAULT, scope)
+                        .get("y")
+                        .toFloatArray();
+                assertThat(timed).isEqualTo(plain);
+                var sums = profiler.take();
+                assertThat(sums.get(CudaProfiler.Kind.ELEMENTWISE).steps()).isEqualTo(5);
+                // Each tanh reads and writes 3 rows of 64 floats.
+                assertThat(sums.get(CudaProfiler.Kind.ELEMENTWISE).bytes()).isEqualTo(5 * 2 * 3 * 64 * 4);
+                assertThat(profiler.take()).isEmpty();
+            }
+            driver.forgetCalls();
+            p.run(Map.of("x", rows(3)), none, RunOptions.DEFAULT, scope);
+            assertThat(driver.calls()).containsExactly("makeCurrent", "launchGraph", "synchronize");
+        }
+        assertThat(driver.leaks()).isEqualTo("0 bytes, 0 pinned, 0 handles");
+    }
+
+    @Test
     void whatDoesNotFitIsRefusedWithBothNumbersBeforeAnythingIsLaunched() {
         RecordingDriver driver = new RecordingDriver(100_000, true);
         try (TensorRuntime runtime = CudaTensorRuntimeTest.open(driver, Set.of());

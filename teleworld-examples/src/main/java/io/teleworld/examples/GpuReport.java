@@ -100,6 +100,11 @@ final class GpuReport implements Callable<Integer> {
     double limit = 40;
 
     @Option(
+            names = "--profile",
+            description = "Also device time by class of kernels, of products, blocks and super-resolution.")
+    boolean profile;
+
+    @Option(
             names = "--parity",
             description = "No times: compares the runtime with the reference interpreter, on random inputs in every"
                     + " precision, and runs the contract of runtimes.")
@@ -210,8 +215,8 @@ final class GpuReport implements Callable<Integer> {
         GpuSide baseline = other == null ? null : new GpuSide(other, baselinePrecision);
         GpuRuns runs = new GpuRuns(repeats, baselineRepeats, warmUp, limit);
         for (Precision precision : chosen(runtime)) {
-            GpuWorkloads all =
-                    new GpuWorkloads(report, new GpuSide(runtime, precision), baseline, runs, contexts, tiny, entries);
+            GpuWorkloads all = new GpuWorkloads(
+                    report, new GpuSide(runtime, precision), baseline, runs, contexts, tiny, profile, entries);
             for (String workload : workloads) {
                 all.run(workload);
                 // What is there is kept if the process is ended.

@@ -18,6 +18,8 @@ record GpuRuns(int repeats, int othersRepeats, int warmUp, double limitSeconds) 
     /** Repetitions that are made however long they take. */
     static final int LEAST = 10;
 
+    private static final int MOST_PARTS = 4;
+
     /** One repetition; says where its parts end. */
     interface Work {
         void run(Laps laps);
@@ -88,6 +90,11 @@ record GpuRuns(int repeats, int othersRepeats, int warmUp, double limitSeconds) 
         return clocks.stream()
                 .map(own -> own.stream().map(GpuTimes.Clock::times).toList())
                 .toList();
+    }
+
+    /** One repetition that is not timed. */
+    void once(Work work) {
+        once(List.of(work), 0, new Laps(MOST_PARTS));
     }
 
     private static void once(List<Work> lanes, int lane, Laps laps) {

@@ -18,6 +18,7 @@ import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.core.network.WindowTransformer;
 import io.teleworld.core.plan.MacroMicroPlanner;
+import io.teleworld.cuda.CudaProfiler;
 import io.teleworld.error.TeleWorldException;
 import io.teleworld.graph.Dim;
 import io.teleworld.graph.Graph;
@@ -30,6 +31,7 @@ import io.teleworld.runtime.Scope;
 import io.teleworld.tensor.HostTensor;
 import io.teleworld.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -62,6 +64,7 @@ final class GpuWorkloads {
     private static final int PIXELS_PER_LATENT = 8;
     private static final int PICTURES_PER_LATENT = 4;
     private static final int PRODUCTS = 8;
+    private static final int PROFILED = 3;
 
     /** Layers of the 18B shape: 14B's width of 5120 with 51 layers has 17.9 billion weights in its layers. */
     private static final int LAYERS_18B = 51;
@@ -73,6 +76,9 @@ final class GpuWorkloads {
     private final List<Integer> contexts;
     private final boolean tiny;
     private final List<Map<String, Object>> entries;
+    private final boolean profile;
+    /** The highest rate of a matrix product that was profiled in this session, in operations per second. */
+    private double peak;
 
     GpuWorkloads(
             Report report,
@@ -81,6 +87,7 @@ final class GpuWorkloads {
             GpuRuns runs,
             List<Integer> contexts,
             boolean tiny,
+            boolean profile,
             List<Map<String, Object>> entries) {
         this.report = report;
         this.own = own;
@@ -88,7 +95,71 @@ final class GpuWorkloads {
         this.runs = runs;
         this.contexts = List.copyOf(contexts);
         this.tiny = tiny;
+        this.profile = profile;
         this.entries = entries;
+    }
+
+    /** Device time of the first lane by class of kernels, step by step; only programs of the CUDA runtime tell it. */
+    private void profile(String name, List<Program> programs, GpuRuns.Work lane) {
+        if (!profile) {
+            return;
+        }
+        List<CudaProfiler> profilers = new ArrayList<>();
+        programs.forEach(p -> CudaProfiler.attach(p).ifPresent(profilers::add));
+        Map<CudaProfiler.Kind, CudaProfiler.Sum> sums = new EnumMap<>(CudaProfiler.Kind.class);
+        try {
+            if (profilers.isEmpty()) {
+                report.line("%s: %s has no times of kernels", name, own.label());
+                return;
+            }
+            runs.once(lane);
+            profilers.forEach(CudaProfiler::take);
+            for (int i = 0; i < PROFILED; i++) {
+                runs.once(lane);
+            }
+            profilers.forEach(p -> p.take().forEach((kind, s) -> sums.merge(kind, s, GpuWorkloads::plus)));
+        } finally {
+            profilers.forEach(CudaProfiler::close);
+        }
+        double total =
+                sums.values().stream().mapToDouble(CudaProfiler.Sum::millis).sum();
+        CudaProfiler.Sum products = sums.get(CudaProfiler.Kind.PRODUCT);
+        if (products != null) {
+            peak = Math.max(peak, products.fastest());
+        }
+        List<List<String>> rows = new ArrayList<>();
+        sums.forEach((kind, s) -> {
+            double seconds = s.millis() / 1e3;
+            rows.add(List.of(
+                    kind.name().toLowerCase(java.util.Locale.ROOT),
+                    Long.toString(s.steps() / PROFILED),
+                    Report.text(s.millis() / PROFILED),
+                    Report.text(100 * s.millis() / total),
+                    s.flops() == 0 ? "–" : Report.text(s.flops() / seconds / 1e12),
+                    s.flops() == 0 || peak == 0 ? "–" : Report.text(100 * s.flops() / seconds / peak),
+                    Report.text(s.bytes() / seconds / 1e9)));
+            Map<String, Object> entry = entry(name + ", " + kind, own);
+            entry.put("steps", s.steps() / PROFILED);
+            entry.put("deviceMillis", Stages.round(s.millis() / PROFILED));
+            entry.put("share", Stages.round(s.millis() / total));
+            entry.put("teraflopsPerSecond", Stages.round(s.flops() / seconds / 1e12));
+            entry.put("shareOfProductPeak", peak == 0 ? Double.NaN : Stages.round(s.flops() / seconds / peak));
+            entry.put("gigabytesPerSecond", Stages.round(s.bytes() / seconds / 1e9));
+            entries.add(entry);
+        });
+        report.line(
+                "%s: device time by class, %.2f ms, each step by itself; peak is the fastest product so far, %.1f TFLOP/s",
+                name, total / PROFILED, peak / 1e12);
+        report.table(List.of("class", "steps", "ms", "% of time", "TFLOP/s", "% of peak", "GB/s"), rows);
+    }
+
+    private static CudaProfiler.Sum plus(CudaProfiler.Sum a, CudaProfiler.Sum b) {
+        return new CudaProfiler.Sum(
+                a.steps() + b.steps(),
+                a.millis() + b.millis(),
+                a.flops() + b.flops(),
+                a.bytes() + b.bytes(),
+                Math.max(a.fastest(), b.fastest()));
     }
 
     /** Runs one of {@link #NAMES}; a failure is reported and does not hide the figures of the others. */
@@ -213,10 +284,11 @@ final class GpuWorkloads {
         g.output("y", sum);
         Graph graph = g.build();
         try (Scope scope = Scope.root("product")) {
-            List<GpuRuns.Work> lanes = prepare(sides, side -> {
-                Program p = side.compile(graph, 1, scope);
-                return simple(p, p.newState(scope), Map.of("x", GpuSide.zeros(n)), RunOptions.DEFAULT, scope);
-            });
+            List<Program> programs = prepare(sides, side -> side.compile(graph, 1, scope));
+            List<GpuRuns.Work> lanes = new ArrayList<>();
+            programs.forEach(p ->
+                    lanes.add(simple(p, p.newState(scope), Map.of("x", GpuSide.zeros(n)), RunOptions.DEFAULT, scope)));
+            profile("product " + n + "³", List.of(programs.get(0)), lanes.get(0));
             figures(
                     PRODUCTS + " products " + n + "³ with column sums",
                     sides,
@@ -276,6 +348,10 @@ final class GpuWorkloads {
                 double flops =
                         (STEPS + 1) * flops(graph, Map.of("frames", (long) BLOCK, visible(graph), (long) (k - BLOCK)));
                 List<List<GpuTimes>> times = take(lanes, 2);
+                profile(
+                        "1.3B block of 3, K = " + k,
+                        List.of(made.get(0).program(), made.get(0).decoder()),
+                        lanes.get(0));
                 difference(k, sides, made, states, scope);
                 figures("1.3B block of 3, K = " + k + ", transformer", sides, times, 0, flops, frames);
                 figures(
@@ -505,8 +581,10 @@ final class GpuWorkloads {
         RunOptions options = RunOptions.DEFAULT.withVisible(
                 WindowTransformer.CACHE_GROUP, IntStream.range(0, slabs).boxed().toList());
         try (Scope scope = Scope.root("upscale")) {
+            List<Program> programs = new ArrayList<>();
             List<GpuRuns.Work> lanes = prepare(sides, side -> {
                 Program p = side.compile(graph, 6, scope);
+                programs.add(p);
                 ProgramState state = p.newState(scope);
                 for (int id = 0; id < slabs; id++) {
                     try (Scope run = scope.child("fill")) {
@@ -524,6 +602,7 @@ final class GpuWorkloads {
                 }
                 return simple(p, state, in, options, scope);
             });
+            profile(UPSCALE, List.of(programs.get(0)), lanes.get(0));
             figures(
                     UPSCALE,
                     sides,

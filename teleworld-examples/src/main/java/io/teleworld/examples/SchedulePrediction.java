@@ -43,11 +43,11 @@ final class SchedulePrediction implements Callable<Integer> {
 
     @Option(
             names = "--from",
+            split = ",",
             paramLabel = "FILE",
-            description = "gpu.json with measured stages of the 18B shape, decoding and super-resolution; with it"
-                    + " the five below are not needed.")
-    @Nullable
-    Path from;
+            description = "gpu.json, or several, with measured stages of the 18B shape, decoding and"
+                    + " super-resolution; with it the five below are not needed.")
+    List<Path> from = List.of();
 
     @Option(
             names = "--precision",
@@ -125,9 +125,8 @@ final class SchedulePrediction implements Callable<Integer> {
     private record Costs(String what, double plan, double populate1, double populate2, double decode, double upscale) {}
 
     private List<Costs> costs(CommandSpec command) {
-        Path file = from;
-        if (file != null) {
-            return read(file);
+        if (!from.isEmpty()) {
+            return read(from);
         }
         Double first = plan;
         Double second = populate1;
@@ -140,13 +139,15 @@ final class SchedulePrediction implements Callable<Integer> {
         return List.of(new Costs("as given", first, second, third, decoding, enlarging == null ? 0 : enlarging));
     }
 
-    /** For each precision and kind of guidance in a file: small pictures, and enlarged ones if that was measured. */
-    private List<Costs> read(Path file) {
-        JsonNode figures;
-        try {
-            figures = JsonMapper.shared().readTree(file.toFile()).path("figures");
-        } catch (JacksonException e) {
-            throw new TeleWorldException(Category.USER, file + ": cannot be read: " + e.getOriginalMessage(), e);
+    /** For each precision and kind of guidance in the files: small pictures, and enlarged ones if that was measured. */
+    private List<Costs> read(List<Path> files) {
+        List<JsonNode> figures = new ArrayList<>();
+        for (Path file : files) {
+            try {
+                JsonMapper.shared().readTree(file.toFile()).path("figures").forEach(figures::add);
+            } catch (JacksonException e) {
+                throw new TeleWorldException(Category.USER, file + ": cannot be read: " + e.getOriginalMessage(), e);
+            }
         }
         List<Costs> out = new ArrayList<>();
         for (Precision p : Precision.values()) {
@@ -185,12 +186,12 @@ final class SchedulePrediction implements Callable<Integer> {
         }
         if (out.isEmpty()) {
             throw new TeleWorldException(
-                    Category.USER, file + " has no stages of the 18B shape with decoding in one precision");
+                    Category.USER, files + " have no stages of the 18B shape with decoding in one precision");
         }
         return out;
     }
 
-    private static OptionalDouble figure(JsonNode figures, String name, Precision p, String key) {
+    private static OptionalDouble figure(List<JsonNode> figures, String name, Precision p, String key) {
         for (JsonNode f : figures) {
             if (name.equals(f.path("name").asString(""))
                     && p.name().equals(f.path("precision").asString(""))) {
