@@ -6,7 +6,7 @@
 set -eu
 source=$1
 output=$2
-digest=$(cd "$source" && cat common.cuh operators.cu fused.cu attention.cu convolution.cu kernels.cu | sha256sum | cut -d' ' -f1)
+digest=$(cd "$source" && cat common.cuh operators.cu fused.cu attention.cu convolution.cu plan.cu kernels.cu | sha256sum | cut -d' ' -f1)
 if [ -f "$output/kernels.fatbin" ] && grep -q "sources=$digest" "$output/kernels.properties" 2>/dev/null; then
     exit 0
 fi

@@ -3,3 +3,4 @@
 #include "fused.cu"
 #include "attention.cu"
 #include "convolution.cu"
+#include "plan.cu"

@@ -3,6 +3,7 @@ package io.teleworld.cuda;
 import io.teleworld.cuda.kernel.KernelCatalog;
 import io.teleworld.cuda.kernel.KernelChoice;
 import io.teleworld.cuda.kernel.KernelLaunch;
+import io.teleworld.cuda.kernel.MixedKernels;
 import io.teleworld.cuda.plan.KernelSource;
 import io.teleworld.error.TeleWorldException;
 import io.teleworld.graph.Op;
@@ -34,6 +35,9 @@ final class CatalogKernels implements KernelSource {
             List<TensorType> outputs,
             List<Integer> inputBuffers,
             List<Integer> outputBuffers) {
+        if (MixedKernels.takes(op, inputs, outputs)) {
+            return List.of(MixedKernels.choose(op, inputs, outputs, inputBuffers, outputBuffers));
+        }
         KernelChoice choice = KernelCatalog.choose(op, inputs, outputs, inputBuffers, outputBuffers);
         if (choice instanceof KernelChoice.Kernels k) {
             return k.launches();

@@ -4,6 +4,7 @@ import io.teleworld.cuda.driver.CudaDriver;
 import io.teleworld.cuda.driver.DeviceLostException;
 import io.teleworld.cuda.kernel.KernelLaunch;
 import io.teleworld.cuda.plan.BufferPlanner;
+import io.teleworld.cuda.plan.ElementTypes;
 import io.teleworld.cuda.plan.KernelSource;
 import io.teleworld.cuda.plan.MemoryEstimate;
 import io.teleworld.cuda.plan.RunShape;
@@ -44,7 +45,7 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
     private final Graph lowered;
     private final KernelSource kernels;
     private final boolean products;
-    private final DType narrow;
+    private final ElementTypes types;
     private final WeightLayout weightLayout;
     private final StateLayout stateLayout;
     private final DeviceMemory weights;
@@ -76,9 +77,9 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
         this.lowered = lowered;
         this.kernels = kernels;
         this.products = products;
-        this.narrow = narrow;
-        this.weightLayout = WeightLayout.of(lowered, narrow);
-        this.stateLayout = StateLayout.of(lowered);
+        this.types = ElementTypes.of(lowered, narrow);
+        this.weightLayout = WeightLayout.of(types);
+        this.stateLayout = StateLayout.of(types);
         this.arena = new DeviceMemory(device, 0, 0);
         this.weights = device.call(() -> {
             MemoryEstimate m = new MemoryEstimate(weightLayout.bytes(), stateLayout.bytes(), 0, 0, 0, 0);
@@ -189,7 +190,7 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
         if (known != null) {
             return known;
         }
-        StaticPlan plan = StaticPlan.of(lowered, shape, weightLayout, stateLayout, kernels, products, narrow);
+        StaticPlan plan = StaticPlan.of(lowered, shape, weightLayout, stateLayout, kernels, products, types);
         reserve(plan.memory());
         LOG.info("{}", plan);
         Executables.Entry entry = new Executables.Entry(plan, capture(plan, state), generation);

@@ -94,7 +94,7 @@ final class CudaProgramState extends AbstractProgramState<CudaProgramState> {
     private void zeroRegistersNow() {
         CudaDriver driver = device.driver();
         for (State s : graph().states().values()) {
-            long bytes = StateLayout.entryBytes(s);
+            long bytes = layout.entryBytes(s);
             if (s instanceof State.Register && bytes > 0) {
                 driver.clear(memory.address() + layout.offset(s), bytes, device.stream());
             }

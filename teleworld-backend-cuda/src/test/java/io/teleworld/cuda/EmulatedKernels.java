@@ -12,6 +12,8 @@ import io.teleworld.runtime.Program;
 import io.teleworld.runtime.RunOptions;
 import io.teleworld.runtime.Scope;
 import io.teleworld.runtime.Weights;
+import io.teleworld.tensor.DType;
+import io.teleworld.tensor.FloatFormats;
 import io.teleworld.tensor.HostTensor;
 import io.teleworld.tensor.Tensor;
 import io.teleworld.testkit.ReferenceRuntime;
@@ -69,11 +71,13 @@ final class EmulatedKernels implements KernelSource {
         Map<String, HostTensor> given = new LinkedHashMap<>();
         for (int i = 0; i < inputs.size(); i++) {
             TensorType t = inputs.get(i);
-            in.add(b.input("x" + i, t.dtype(), t.shape()));
             HostTensor copy = HostTensor.zeros(t.dtype(), t.shape().known());
             ByteBuffer to = copy.mutableBuffer();
             to.put(0, d.view(addresses.get(i).longValue(), to.capacity()), 0, to.capacity());
-            given.put("x" + i, copy);
+            // As in the kernels, arithmetic is in F32 whatever the storage.
+            HostTensor wide = t.dtype() == DType.BF16 || t.dtype() == DType.F16 ? wide(copy) : copy;
+            in.add(b.input("x" + i, wide.dtype(), t.shape()));
+            given.put("x" + i, wide);
         }
         List<Value> out = b.apply(op, in);
         for (int i = 0; i < out.size(); i++) {
@@ -84,9 +88,49 @@ final class EmulatedKernels implements KernelSource {
                 Scope scope = Scope.root("kernel")) {
             Map<String, Tensor> results = p.run(given, p.newState(scope), RunOptions.DEFAULT, scope);
             for (int i = 0; i < out.size(); i++) {
-                ByteBuffer from = results.get("y" + i).hostBuffer();
+                Tensor result = results.get("y" + i);
+                DType stored = outputs.get(i).dtype();
                 long address = addresses.get(inputs.size() + i).longValue();
-                d.view(address, from.capacity()).put(0, from, 0, from.capacity());
+                ByteBuffer from = result.hostBuffer();
+                if (result.dtype() == stored) {
+                    d.view(address, from.capacity()).put(0, from, 0, from.capacity());
+                } else {
+                    long bytes = result.elementCount() * stored.byteSize();
+                    store(d.view(address, bytes), stored, widen(result).toFloatArray());
+                }
+            }
+        }
+    }
+
+    private static HostTensor wide(HostTensor t) {
+        float[] out = new float[Math.toIntExact(t.elementCount())];
+        for (int i = 0; i < out.length; i++) {
+            short bits = t.hostBuffer().getShort(2 * i);
+            out[i] = t.dtype() == DType.BF16 ? FloatFormats.bf16ToFloat(bits) : FloatFormats.f16ToFloat(bits);
+        }
+        return HostTensor.ofFloats(out, t.shape());
+    }
+
+    private static HostTensor widen(Tensor t) {
+        ByteBuffer b = t.hostBuffer();
+        float[] values = new float[Math.toIntExact(t.elementCount())];
+        for (int i = 0; i < values.length; i++) {
+            switch (t.dtype()) {
+                case F32 -> values[i] = b.getFloat(4 * i);
+                case BF16 -> values[i] = FloatFormats.bf16ToFloat(b.getShort(2 * i));
+                case F16 -> values[i] = FloatFormats.f16ToFloat(b.getShort(2 * i));
+                default -> throw new IllegalStateException("arithmetic in " + t.dtype());
+            }
+        }
+        return HostTensor.ofFloats(values, t.shape());
+    }
+
+    private static void store(ByteBuffer to, DType stored, float[] values) {
+        for (int i = 0; i < values.length; i++) {
+            switch (stored) {
+                case BF16 -> to.putShort(2 * i, FloatFormats.floatToBf16(values[i]));
+                case F16 -> to.putShort(2 * i, FloatFormats.floatToF16(values[i]));
+                default -> throw new IllegalStateException("result of " + stored);
             }
         }
     }

@@ -33,7 +33,7 @@ public final class KernelLibrary {
 
     /** Sources, in the order of the digest that the binary's note has. */
     static final List<String> SOURCES =
-            List.of("common.cuh", "operators.cu", "fused.cu", "attention.cu", "convolution.cu", "kernels.cu");
+            List.of("common.cuh", "operators.cu", "fused.cu", "attention.cu", "convolution.cu", "plan.cu", "kernels.cu");
 
     private static final Logger LOG = LoggerFactory.getLogger(KernelLibrary.class);
     private static final Pattern SYSTEM_INCLUDE = Pattern.compile("(?m)^\\s*#\\s*include\\s*<([^>]+)>");

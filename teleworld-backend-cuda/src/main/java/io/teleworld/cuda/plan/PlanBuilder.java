@@ -16,6 +16,7 @@ import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -60,17 +61,17 @@ final class PlanBuilder {
     private final StateLayout states;
     private final KernelSource kernels;
     private final boolean products;
-    private final DType narrow;
+    private final ElementTypes types;
 
     private final List<Draft> drafts = new ArrayList<>();
     private final List<StaticPlan.Step> steps = new ArrayList<>();
     private final Map<Value, Integer> buffers = new HashMap<>();
-    private final Map<Value, Integer> narrowed = new HashMap<>();
+    private final Map<Value, Map<DType, Integer>> converted = new HashMap<>();
     private final Map<String, Integer> inputs = new LinkedHashMap<>();
     private final Map<String, Integer> outputs = new LinkedHashMap<>();
     private final Set<Value> outputValues;
     private final Set<Value> weightValues = new HashSet<>();
-    private final Map<State, Value> writes = new LinkedHashMap<>();
+    private final Map<State, Node> writes = new LinkedHashMap<>();
     private long inputBytes;
     private long outputBytes;
 
@@ -81,14 +82,14 @@ final class PlanBuilder {
             StateLayout states,
             KernelSource kernels,
             boolean products,
-            DType narrow) {
+            ElementTypes types) {
         this.graph = graph;
         this.run = run;
         this.weights = weights;
         this.states = states;
         this.kernels = kernels;
         this.products = products;
-        this.narrow = narrow;
+        this.types = types;
         this.outputValues = new HashSet<>(graph.outputs().values());
         weightValues.addAll(graph.parameters().values());
         weightValues.addAll(graph.constants().keySet());
@@ -132,7 +133,7 @@ final class PlanBuilder {
 
     /** A new buffer for a value that a kernel makes, in the output region if a run returns the value. */
     private int make(Value v) {
-        int id = outputValues.contains(v) ? outputBuffer(v) : workspace(v.dtype(), extents(v));
+        int id = outputValues.contains(v) ? outputBuffer(v) : workspace(types.of(v), extents(v));
         buffers.put(v, id);
         return id;
     }
@@ -166,25 +167,31 @@ final class PlanBuilder {
         return add(new Draft(Region.WEIGHTS, weights.entry(v, dtype).offset(), dtype, extents(v), NO_ROOT));
     }
 
-    /** Operand {@code i} of a node, in the element type of products if it is narrowed. */
+    /** Operand {@code i} of a node, in the element type in which the node reads it. */
     private int operand(Node n, int i) {
-        Value v = n.inputs().get(i);
-        if (!Narrowing.applies(n, i, narrow)) {
+        return operand(n.name(), n.inputs().get(i), types.operand(n, i));
+    }
+
+    /** A value in an element type; made once for all that read it so. */
+    private int operand(String node, Value v, DType dtype) {
+        boolean isWeight = weightValues.contains(v);
+        if (!isWeight && drafts.get(buffer(v)).dtype == dtype) {
             return buffer(v);
         }
-        Integer known = narrowed.get(v);
+        Map<DType, Integer> forms = converted.computeIfAbsent(v, x -> new EnumMap<>(DType.class));
+        Integer known = forms.get(dtype);
         if (known != null) {
             return known;
         }
         int id;
-        if (weightValues.contains(v)) {
-            id = weight(v, narrow);
+        if (isWeight && weights.has(v, dtype)) {
+            id = weight(v, dtype);
         } else {
-            int wide = buffer(v);
-            id = workspace(narrow, extents(v));
-            launch(n.name(), new Op.Cast(narrow), List.of(wide), List.of(id));
+            int from = isWeight ? weight(v, weights.form(v)) : buffer(v);
+            id = workspace(dtype, extents(v));
+            launch(node, new Op.Cast(dtype), List.of(from), List.of(id));
         }
-        narrowed.put(v, id);
+        forms.put(dtype, id);
         return id;
     }
 
@@ -241,10 +248,10 @@ final class PlanBuilder {
         if (op instanceof Op.ReadState r) {
             buffers.put(n.output(), read(n.name(), r.state()));
         } else if (op instanceof Op.WriteState w) {
-            writes.put(w.state(), n.inputs().get(0));
+            writes.put(w.state(), n);
         } else if (isView(n)) {
-            buffers.put(
-                    n.output(), view(buffer(n.inputs().get(0)), 0, n.output().dtype(), extents(n.output())));
+            DType dtype = types.of(n.output());
+            buffers.put(n.output(), view(operand(n, 0), 0, dtype, extents(n.output())));
         } else if (op instanceof Op.Slice s && slice(n, s)) {
             return;
         } else if (op instanceof Op.Split s && split(n, s)) {
@@ -260,23 +267,23 @@ final class PlanBuilder {
 
     private void kernel(Node n) {
         List<Integer> in = new ArrayList<>();
-        boolean isNarrow = false;
         for (int i = 0; i < n.inputs().size(); i++) {
-            isNarrow |= Narrowing.applies(n, i, narrow);
-            in.add(operand(n, i));
+            DType dtype = types.operand(n, i);
+            // A product that no library computes has its bias in the type of the operands.
+            in.add(operand(n.name(), n.inputs().get(i), n.op() instanceof Op.Linear ? types.result(n, 0) : dtype));
         }
-        if (!isNarrow) {
-            launch(
-                    n.name(),
-                    bind(n.op()),
-                    in,
-                    n.outputs().stream().map(this::make).toList());
-            return;
+        List<Integer> out = new ArrayList<>();
+        for (int k = 0; k < n.outputs().size(); k++) {
+            Value v = n.outputs().get(k);
+            out.add(types.result(n, k) == types.of(v) ? make(v) : workspace(types.result(n, k), extents(v)));
         }
-        Value v = n.output();
-        int result = workspace(narrow, extents(v));
-        launch(n.name(), bind(n.op()), in, List.of(result));
-        launch(n.name(), new Op.Cast(v.dtype()), List.of(result), List.of(make(v)));
+        launch(n.name(), bind(n.op()), in, out);
+        for (int k = 0; k < n.outputs().size(); k++) {
+            Value v = n.outputs().get(k);
+            if (types.result(n, k) != types.of(v)) {
+                launch(n.name(), new Op.Cast(types.of(v)), List.of(out.get(k)), List.of(make(v)));
+            }
+        }
     }
 
     /** The operator with its target shape's symbols replaced. */
@@ -338,19 +345,20 @@ final class PlanBuilder {
         long[] shape = extents(x);
         int axis = x.shape().axis(s.axis());
         long from = s.start() < 0 ? s.start() + shape[axis] : s.start();
-        return part(n.output(), x, shape, axis, from);
+        return part(n, 0, shape, axis, from);
     }
 
-    /** Makes a value a view of a run of an axis if it can be one. */
-    private boolean part(Value out, Value x, long[] shape, int axis, long from) {
+    /** Makes a result a view of a run of an axis of the first operand if it can be one. */
+    private boolean part(Node n, int result, long[] shape, int axis, long from) {
         if (outer(shape, axis) != 1) {
             return false;
         }
-        long offset = from * inner(shape, axis) * x.dtype().byteSize();
+        Value out = n.outputs().get(result);
+        long offset = from * inner(shape, axis) * types.of(out).byteSize();
         if (offset % VIEW_ALIGNMENT != 0) {
             return false;
         }
-        buffers.put(out, view(buffer(x), offset, x.dtype(), extents(out)));
+        buffers.put(out, view(operand(n, 0), offset, types.of(out), extents(out)));
         return true;
     }
 
@@ -371,14 +379,14 @@ final class PlanBuilder {
         }
         long from = 0;
         for (long size : s.sizes()) {
-            if (from * inner(shape, axis) * x.dtype().byteSize() % VIEW_ALIGNMENT != 0) {
+            if (from * inner(shape, axis) * types.operand(n, 0).byteSize() % VIEW_ALIGNMENT != 0) {
                 return false;
             }
             from += size;
         }
         from = 0;
         for (int i = 0; i < n.outputs().size(); i++) {
-            part(n.outputs().get(i), x, shape, axis, from);
+            part(n, i, shape, axis, from);
             from += s.sizes().get(i);
         }
         return true;
@@ -390,7 +398,10 @@ final class PlanBuilder {
         if (outer(extents(n.output()), axis) != 1) {
             return false;
         }
-        List<Integer> parts = n.inputs().stream().map(this::buffer).toList();
+        List<Integer> parts = new ArrayList<>();
+        for (int i = 0; i < n.inputs().size(); i++) {
+            parts.add(operand(n, i));
+        }
         int to = make(n.output());
         long at = 0;
         for (int part : parts) {
@@ -426,13 +437,13 @@ final class PlanBuilder {
         int left = operand(n, 0);
         int right = operand(n, 1);
         OptionalInt bias =
-                n.inputs().size() == 3 ? OptionalInt.of(buffer(n.inputs().get(2))) : OptionalInt.empty();
+                n.inputs().size() == 3 ? OptionalInt.of(operand(n, 2)) : OptionalInt.empty();
         int d = make(n.output());
         if (isEmpty(d)) {
             return true;
         }
         Products p = new Products(
-                n.name(), drafts.get(left).dtype, declared, columns, k, linear, left, right, bias, d, leadA, leadB);
+                n.name(), drafts.get(left).dtype, drafts.get(d).dtype, columns, k, linear, left, right, bias, d, leadA, leadB);
         p.emit(rows);
         return true;
     }
@@ -446,11 +457,10 @@ final class PlanBuilder {
 
     /** Whether every single matrix of a batch begins where a view may begin. */
     private boolean isAligned(Node n, long rows, long columns, long k) {
-        boolean narrowed = Narrowing.applies(n, 0, narrow) || Narrowing.applies(n, 1, narrow);
-        long size = narrowed ? narrow.byteSize() : n.output().dtype().byteSize();
+        long size = types.operand(n, 0).byteSize();
         return rows * k * size % VIEW_ALIGNMENT == 0
                 && k * columns * size % VIEW_ALIGNMENT == 0
-                && rows * columns * n.output().dtype().byteSize() % VIEW_ALIGNMENT == 0;
+                && rows * columns * types.of(n.output()).byteSize() % VIEW_ALIGNMENT == 0;
     }
 
     /** The products of one node. */
@@ -582,8 +592,7 @@ final class PlanBuilder {
             return readFrames(node, c);
         }
         State.Register r = (State.Register) state;
-        return add(
-                new Draft(Region.STATE, states.offset(r), r.dtype(), r.shape().known(), NO_ROOT));
+        return add(new Draft(Region.STATE, states.offset(r), types.of(r), r.shape().known(), NO_ROOT));
     }
 
     private int readFrames(String node, State.FrameCache c) {
@@ -592,13 +601,13 @@ final class PlanBuilder {
         long[] shape = new long[frame.length + 1];
         shape[0] = slots.size();
         System.arraycopy(frame, 0, shape, 1, frame.length);
-        long bytes = StateLayout.entryBytes(c);
+        long bytes = states.entryBytes(c);
         boolean oneRun = runLength(slots, 0) == slots.size();
         int first = slots.isEmpty() ? 0 : slots.get(0);
         if (oneRun && first * bytes % VIEW_ALIGNMENT == 0) {
-            return add(new Draft(Region.STATE, states.offset(c) + first * bytes, c.dtype(), shape, NO_ROOT));
+            return add(new Draft(Region.STATE, states.offset(c) + first * bytes, types.of(c), shape, NO_ROOT));
         }
-        int gathered = workspace(c.dtype(), shape);
+        int gathered = workspace(types.of(c), shape);
         int memory = slotMemory(c);
         for (int i = 0; i < slots.size(); ) {
             int length = runLength(slots, i);
@@ -614,7 +623,7 @@ final class PlanBuilder {
         long[] shape = new long[frame.length + 1];
         shape[0] = states.capacity(c.group());
         System.arraycopy(frame, 0, shape, 1, frame.length);
-        return add(new Draft(Region.STATE, states.offset(c), c.dtype(), shape, NO_ROOT));
+        return add(new Draft(Region.STATE, states.offset(c), types.of(c), shape, NO_ROOT));
     }
 
     private static List<Integer> slots(Map<String, List<Integer>> of, String group) {
@@ -632,18 +641,18 @@ final class PlanBuilder {
 
     private void writeStates() {
         Map<State, Integer> sources = new LinkedHashMap<>();
-        writes.forEach((state, v) -> {
+        writes.forEach((state, n) -> {
             boolean written = state instanceof State.FrameCache c
                     ? !slots(run.written(), c.group()).isEmpty()
                     : run.writeRegisters();
             if (written) {
-                sources.put(state, stable(state, buffer(v)));
+                sources.put(state, stable(state, operand(n, 0)));
             }
         });
         sources.forEach((state, from) -> {
             if (state instanceof State.FrameCache c) {
                 List<Integer> slots = slots(run.written(), c.group());
-                long bytes = StateLayout.entryBytes(c);
+                long bytes = states.entryBytes(c);
                 int memory = slotMemory(c);
                 for (int i = 0; i < slots.size(); ) {
                     int length = runLength(slots, i);
@@ -668,7 +677,7 @@ final class PlanBuilder {
     }
 
     private void output(String name, Value v) {
-        int from = buffer(v);
+        int from = operand(name, v, v.dtype());
         int id = from;
         if (drafts.get(from).region != Region.OUTPUT || drafts.get(from).root != NO_ROOT) {
             Integer same = outputs.entrySet().stream()

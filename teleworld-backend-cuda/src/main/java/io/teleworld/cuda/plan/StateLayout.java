@@ -1,6 +1,7 @@
 package io.teleworld.cuda.plan;
 
 import io.teleworld.graph.Graph;
+import io.teleworld.graph.Shape;
 import io.teleworld.graph.State;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -15,7 +16,11 @@ public final class StateLayout {
     private final Map<String, Integer> capacities = new LinkedHashMap<>();
     private final long bytes;
 
-    private StateLayout(Graph graph) {
+    private final ElementTypes types;
+
+    private StateLayout(ElementTypes types) {
+        this.types = types;
+        Graph graph = types.graph();
         long next = 0;
         for (State s : graph.states().values()) {
             if (s instanceof State.FrameCache c) {
@@ -33,18 +38,16 @@ public final class StateLayout {
         bytes = next;
     }
 
-    /** The layout of a graph's states. */
-    public static StateLayout of(Graph graph) {
-        return new StateLayout(graph);
+    /** The layout of a graph's states in the types that they are stored in. */
+    public static StateLayout of(ElementTypes types) {
+        return new StateLayout(types);
     }
 
     /** Bytes of a register, or of one slot of a frame cache. */
-    public static long entryBytes(State s) {
-        return s instanceof State.FrameCache c
-                ? Math.multiplyExact(
-                        c.frameShape().elementCount().known(), (long) c.dtype().byteSize())
-                : Math.multiplyExact(((State.Register) s).shape().elementCount().known(), (long)
-                        s.dtype().byteSize());
+    public long entryBytes(State s) {
+        Shape shape = s instanceof State.FrameCache c ? c.frameShape() : ((State.Register) s).shape();
+        return Math.multiplyExact(
+                shape.elementCount().known(), (long) types.of(s).byteSize());
     }
 
     /** Where a state begins, in bytes. */

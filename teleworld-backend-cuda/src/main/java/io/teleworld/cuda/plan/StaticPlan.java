@@ -150,7 +150,7 @@ public final class StaticPlan {
      * @param states of the same graph
      * @param kernels gives the launches
      * @param products whether matrix products may be steps of their own; else they are kernels too
-     * @param narrow element type of products of fp32 values: F32, F16 or BF16
+     * @param types of the same graph
      * @throws io.teleworld.error.TeleWorldException of category BACKEND if a kernel is missing; names the node
      */
     public static StaticPlan of(
@@ -160,8 +160,8 @@ public final class StaticPlan {
             StateLayout states,
             KernelSource kernels,
             boolean products,
-            DType narrow) {
-        return new PlanBuilder(graph, shape, weights, states, kernels, products, narrow).build();
+            ElementTypes types) {
+        return new PlanBuilder(graph, shape, weights, states, kernels, products, types).build();
     }
 
     /** What was planned. */

@@ -33,16 +33,15 @@ public final class WeightLayout {
     private final Map<Key, Entry> byKey = new HashMap<>();
     private final long bytes;
 
-    private WeightLayout(Graph graph, DType narrow) {
-        Set<Value> weights = new HashSet<>(graph.parameters().values());
-        weights.addAll(graph.constants().keySet());
+    private WeightLayout(ElementTypes types) {
+        Graph graph = types.graph();
         List<Key> used = new ArrayList<>();
         Set<Key> known = new HashSet<>();
         for (Node n : graph.nodes()) {
             for (int i = 0; i < n.inputs().size(); i++) {
                 Value v = n.inputs().get(i);
-                if (weights.contains(v)) {
-                    Key k = new Key(v, Narrowing.applies(n, i, narrow) ? narrow : v.dtype());
+                if (types.isWeight(v)) {
+                    Key k = new Key(v, types.operand(n, i));
                     if (known.add(k)) {
                         used.add(k);
                     }
@@ -51,7 +50,7 @@ public final class WeightLayout {
         }
         for (Value v : graph.outputs().values()) {
             Key k = new Key(v, v.dtype());
-            if (weights.contains(v) && known.add(k)) {
+            if (types.isWeight(v) && known.add(k)) {
                 used.add(k);
             }
         }
@@ -67,14 +66,9 @@ public final class WeightLayout {
         bytes = next;
     }
 
-    /**
-     * The layout of a graph's weights.
-     *
-     * @param graph as it is run
-     * @param narrow the element type of products; F32 to change nothing
-     */
-    public static WeightLayout of(Graph graph, DType narrow) {
-        return new WeightLayout(graph, narrow);
+    /** The layout of a graph's weights in the types that its nodes read. */
+    public static WeightLayout of(ElementTypes types) {
+        return new WeightLayout(types);
     }
 
     /** What is stored, in the order of first use. */
@@ -89,6 +83,20 @@ public final class WeightLayout {
             throw new IllegalStateException("weight " + value + " is not stored in " + dtype);
         }
         return e;
+    }
+
+    /** Whether a weight is stored in an element type. */
+    boolean has(Value value, DType dtype) {
+        return byKey.containsKey(new Key(value, dtype));
+    }
+
+    /** An element type in which a weight is stored. */
+    DType form(Value value) {
+        return entries.stream()
+                .filter(e -> e.value().equals(value))
+                .findFirst()
+                .orElseThrow(() -> new IllegalStateException("weight " + value + " is not stored"))
+                .dtype();
     }
 
     /** Bytes of all together. */

@@ -57,8 +57,9 @@ class StaticPlanProperties {
                 Scope scope = Scope.root("bind")) {
             symbols = ProgramChecks.bind(g, c.inputs(), p.newState(scope), RunOptions.DEFAULT);
         }
+        ElementTypes types = ElementTypes.of(g, narrow);
         return StaticPlan.of(
-                g, RunShape.stateless(symbols), WeightLayout.of(g, narrow), StateLayout.of(g), ANY, true, narrow);
+                g, RunShape.stateless(symbols), WeightLayout.of(types), StateLayout.of(types), ANY, true, types);
     }
 
     /** What is written is not touched by another buffer until it was read for the last time. */
