@@ -9,5 +9,10 @@ public enum Precision {
     /** Products and convolutions in bf16, statistics, softmax and rotary arithmetic in fp32. */
     BF16,
     /** Linear layers with int8 weights (per output channel) and dynamically quantised int8 activations, the rest fp32. */
-    INT8_LINEAR
+    INT8_LINEAR,
+    /**
+     * Linear layers in fp8 (E4M3) with one scale per output channel of the weight and per row of the activation, which is
+     * quantised as it comes; the rest as in BF16.
+     */
+    FP8_LINEAR
 }

@@ -54,6 +54,25 @@ public final class FloatFormats {
         return (short) ((f + 0x7fff + ((f >>> 16) & 1)) >>> 16);
     }
 
+    /**
+     * Narrows to 8-bit E4M3FN, rounding to nearest even; values beyond ±448, infinities too, become ±448. A NaN stays
+     * one.
+     */
+    public static byte floatToF8e4m3(float value) {
+        int sign = Float.floatToRawIntBits(value) >>> 31 << 7;
+        if (Float.isNaN(value)) {
+            return (byte) (sign | 0x7f);
+        }
+        float abs = Math.abs(value);
+        if (abs >= 448) {
+            return (byte) (sign | 0x7e);
+        }
+        // Steps of 2⁻⁹ up to 2⁻⁶, then eight steps per binade. A mantissa that rounds up to 16 is the next binade's 8.
+        int exp = Math.max(Math.getExponent(abs), -6);
+        int steps = (int) Math.rint(Math.scalb((double) abs, 3 - exp));
+        return (byte) (sign | (steps + (exp + 6 << 3)));
+    }
+
     /** Widens an 8-bit E4M3FN value. */
     public static float f8e4m3ToFloat(byte bits) {
         int b = bits & 0xff;

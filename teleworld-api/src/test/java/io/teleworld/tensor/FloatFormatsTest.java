@@ -87,4 +87,32 @@ class FloatFormatsTest {
         }
         assertThat(FloatFormats.f8e4m3ToFloat((byte) 0x7e)).isEqualTo(448);
     }
+
+    /** Against a search of all numbers: the nearest one, of two the even one; nothing but NaN becomes NaN. */
+    @Test
+    void e4m3IsTheNearestNumber() {
+        java.util.SplittableRandom random = new java.util.SplittableRandom(7);
+        for (int k = 0; k < 20_000; k++) {
+            float v = (float) (random.nextDouble(-1, 1) * Math.scalb(1.0, random.nextInt(-13, 11)));
+            if (k < 256 && (k & 0x7f) < 0x7e) {
+                // Half-way between neighbours.
+                v = (FloatFormats.f8e4m3ToFloat((byte) k) + FloatFormats.f8e4m3ToFloat((byte) (k + 1))) / 2;
+            }
+            int best = v < 0 ? 0x80 : 0;
+            for (int b = best; b < (best | 0x7f); b++) {
+                double d = Math.abs((double) FloatFormats.f8e4m3ToFloat((byte) b) - v);
+                double least = Math.abs((double) FloatFormats.f8e4m3ToFloat((byte) best) - v);
+                if (d < least || (d == least && b % 2 == 0)) {
+                    best = b;
+                }
+            }
+            assertThat(FloatFormats.floatToF8e4m3(v) & 0xff).as("code of %s", v).isEqualTo(best);
+        }
+        for (int b = 0; b < 256; b++) {
+            float v = FloatFormats.f8e4m3ToFloat((byte) b);
+            assertThat(FloatFormats.floatToF8e4m3(v)).isEqualTo((byte) b);
+        }
+        assertThat(FloatFormats.floatToF8e4m3(Float.POSITIVE_INFINITY)).isEqualTo((byte) 0x7e);
+        assertThat(FloatFormats.floatToF8e4m3(-1e9f)).isEqualTo((byte) 0xfe);
+    }
 }

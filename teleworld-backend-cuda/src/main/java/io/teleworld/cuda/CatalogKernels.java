@@ -29,6 +29,21 @@ final class CatalogKernels implements KernelSource {
     }
 
     @Override
+    public List<KernelLaunch> quantise(TensorType x, int from, int codes, int scales) {
+        long width = x.shape().dim(-1).known();
+        long rows = x.shape().elementCount().known() / width;
+        return List.of(MixedKernels.quantiseRows(x.dtype(), from, codes, scales, rows, width));
+    }
+
+    @Override
+    public List<KernelLaunch> quantised(
+            Op op, List<TensorType> inputs, List<Integer> inputBuffers, int codes, int scales) {
+        return op instanceof Op.ModulatedLayerNorm m && MixedKernels.quantises(op, inputs)
+                ? List.of(MixedKernels.quantisedModulatedLayerNorm(m, inputs, inputBuffers, codes, scales))
+                : List.of();
+    }
+
+    @Override
     public List<KernelLaunch> launches(
             Op op,
             List<TensorType> inputs,

@@ -17,7 +17,6 @@ import io.teleworld.runtime.RunOptions;
 import io.teleworld.runtime.Weights;
 import io.teleworld.runtime.support.AbstractProgram;
 import io.teleworld.runtime.support.RuntimeLedger;
-import io.teleworld.tensor.DType;
 import io.teleworld.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -25,6 +24,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -71,13 +71,13 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
             Weights source,
             KernelSource kernels,
             boolean products,
-            DType narrow) {
+            ElementTypes types) {
         super(graph, ledger);
         this.device = device;
         this.lowered = lowered;
         this.kernels = kernels;
         this.products = products;
-        this.types = ElementTypes.of(lowered, narrow);
+        this.types = types;
         this.weightLayout = WeightLayout.of(types);
         this.stateLayout = StateLayout.of(types);
         this.arena = new DeviceMemory(device, 0, 0);
@@ -390,11 +390,15 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
                     matmuls.computeIfAbsent(p.shape(), shape -> driver.createMatmul(shape, StaticPlan.SCRATCH_BYTES));
             long a = address(plan, p.a(), bases);
             long b = address(plan, p.b(), bases);
-            @Nullable
-            Long bias =
-                    p.bias().isPresent() ? bases.of(plan.buffers().get(p.bias().getAsInt())) : null;
-            long d = address(plan, p.d(), bases);
-            out.add(() -> driver.matmul(matmul, a, b, bias, d, bases.scratch(), stream));
+            CudaDriver.MatmulMemory memory = new CudaDriver.MatmulMemory(
+                    a,
+                    b,
+                    address(plan, p.scaleA(), bases),
+                    address(plan, p.scaleB(), bases),
+                    address(plan, p.bias(), bases),
+                    address(plan, p.d(), bases),
+                    bases.scratch());
+            out.add(() -> driver.matmul(matmul, memory, stream));
         } else if (step instanceof StaticPlan.Copy c) {
             long from = address(plan, c.from(), bases);
             long to = address(plan, c.to(), bases);
@@ -416,6 +420,10 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
             return l.value();
         }
         return ((KernelLaunch.Float) a).value();
+    }
+
+    private static @Nullable Long address(StaticPlan plan, OptionalInt buffer, Bases bases) {
+        return buffer.isPresent() ? bases.of(plan.buffers().get(buffer.getAsInt())) : null;
     }
 
     private static long address(StaticPlan plan, StaticPlan.Place p, Bases bases) {

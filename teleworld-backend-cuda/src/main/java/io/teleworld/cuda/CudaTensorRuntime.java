@@ -1,5 +1,6 @@
 package io.teleworld.cuda;
 
+import io.teleworld.cuda.plan.ElementTypes;
 import io.teleworld.cuda.plan.KernelSource;
 import io.teleworld.error.TeleWorldException;
 import io.teleworld.graph.Graph;
@@ -58,6 +59,10 @@ final class CudaTensorRuntime implements TensorRuntime {
         if (products && kernels.supports(Op.Cast.class)) {
             p.add(Precision.FP16);
             p.add(Precision.BF16);
+            // Factors per row and channel need tensor cores of compute capability 9.0.
+            if (device.properties().computeMajor() >= 9) {
+                p.add(Precision.FP8_LINEAR);
+            }
         }
         this.precisions = Collections.unmodifiableSet(p);
         this.ledger = new RuntimeLedger(toString());
@@ -95,15 +100,16 @@ final class CudaTensorRuntime implements TensorRuntime {
         ProgramChecks.requireWeights(graph, weights);
         Graph lowered = ProgramChecks.lower(graph, name(), operators);
         CudaProgram program =
-                new CudaProgram(device, ledger, graph, lowered, weights, kernels, products, narrow(precision));
+                new CudaProgram(device, ledger, graph, lowered, weights, kernels, products, types(lowered, precision));
         return ledger.add(program, program.weightBytes());
     }
 
-    private static DType narrow(Precision precision) {
+    private static ElementTypes types(Graph lowered, Precision precision) {
         return switch (precision) {
-            case FP32 -> DType.F32;
-            case FP16 -> DType.F16;
-            case BF16 -> DType.BF16;
+            case FP32 -> ElementTypes.of(lowered, DType.F32);
+            case FP16 -> ElementTypes.of(lowered, DType.F16);
+            case BF16 -> ElementTypes.of(lowered, DType.BF16);
+            case FP8_LINEAR -> ElementTypes.fp8(lowered);
             case INT8_LINEAR ->
                 throw new TeleWorldException(
                         TeleWorldException.Category.BACKEND, "runtime cuda cannot compute in " + precision);

@@ -43,6 +43,7 @@ class CatalogKernelsTest {
                     for (long seed = 0; seed < 6; seed++) {
                         launch(OperatorCases.draw(op, seed), Precision.FP32, seed % 2 == 0);
                         launch(OperatorCases.draw(op, seed), Precision.BF16, true);
+                        launch(OperatorCases.draw(op, seed), Precision.FP8_LINEAR, true);
                     }
                 }));
     }

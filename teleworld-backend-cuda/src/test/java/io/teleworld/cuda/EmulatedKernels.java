@@ -19,6 +19,7 @@ import io.teleworld.tensor.Tensor;
 import io.teleworld.testkit.ReferenceRuntime;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -60,12 +61,81 @@ final class EmulatedKernels implements KernelSource {
         return List.of(new KernelLaunch(name, 1, 1, 1, 32, 1, 1, 0, arguments));
     }
 
+    @Override
+    public List<KernelLaunch> quantise(TensorType x, int from, int codes, int scales) {
+        String name = "Quantise_" + count.getAndIncrement();
+        driver.define(name, (d, at) -> {
+            HostTensor copy = HostTensor.zeros(x.dtype(), x.shape().known());
+            ByteBuffer to = copy.mutableBuffer();
+            to.put(0, d.view(at.get(0).longValue(), to.capacity()), 0, to.capacity());
+            quantise(d, widen(copy), at.get(1).longValue(), at.get(2).longValue());
+        });
+        return List.of(launch(name, List.of(from, codes, scales)));
+    }
+
+    @Override
+    public List<KernelLaunch> quantised(
+            Op op, List<TensorType> inputs, List<Integer> inputBuffers, int codes, int scales) {
+        if (!(op instanceof Op.ModulatedLayerNorm)) {
+            return List.of();
+        }
+        String name = "Quantised" + op.name() + "_" + count.getAndIncrement();
+        driver.define(name, (d, at) -> {
+            List<Number> all = List.copyOf(at);
+            Tensor y = results(d, op, inputs, all).get(0);
+            quantise(
+                    d,
+                    HostTensor.ofFloats(y.toFloatArray(), y.shape()),
+                    all.get(inputs.size()).longValue(),
+                    all.get(inputs.size() + 1).longValue());
+        });
+        List<Integer> buffers = new ArrayList<>(inputBuffers);
+        buffers.add(codes);
+        buffers.add(scales);
+        return List.of(launch(name, buffers));
+    }
+
+    private static KernelLaunch launch(String name, List<Integer> buffers) {
+        List<KernelLaunch.Argument> arguments = new ArrayList<>();
+        buffers.forEach(b -> arguments.add(new KernelLaunch.Buffer(b, 0)));
+        return new KernelLaunch(name, 1, 1, 1, 32, 1, 1, 0, arguments);
+    }
+
+    private static void quantise(RecordingDriver d, HostTensor x, long codes, long scales) {
+        float[] values = x.toFloatArray();
+        int width = Math.toIntExact(x.shape()[x.shape().length - 1]);
+        byte[] row = new byte[width];
+        for (int r = 0; r < values.length / width; r++) {
+            float scale = RowQuantisation.quantise(Arrays.copyOfRange(values, r * width, (r + 1) * width), row);
+            d.view(codes + (long) r * width, width).put(0, row);
+            d.view(scales + 4L * r, 4).putFloat(0, scale);
+        }
+    }
+
     private static void compute(
             RecordingDriver d,
             Op op,
             List<TensorType> inputs,
             List<TensorType> outputs,
             List<? extends Number> addresses) {
+        List<Tensor> results = results(d, op, inputs, addresses);
+        for (int i = 0; i < outputs.size(); i++) {
+            Tensor result = results.get(i);
+            DType stored = outputs.get(i).dtype();
+            long address = addresses.get(inputs.size() + i).longValue();
+            ByteBuffer from = result.hostBuffer();
+            if (result.dtype() == stored) {
+                d.view(address, from.capacity()).put(0, from, 0, from.capacity());
+            } else {
+                long bytes = result.elementCount() * stored.byteSize();
+                store(d.view(address, bytes), stored, widen(result).toFloatArray());
+            }
+        }
+    }
+
+    /** What the reference interpreter gives, copied. */
+    private static List<Tensor> results(
+            RecordingDriver d, Op op, List<TensorType> inputs, List<? extends Number> addresses) {
         GraphBuilder b = new GraphBuilder("kernel");
         List<Value> in = new ArrayList<>();
         Map<String, HostTensor> given = new LinkedHashMap<>();
@@ -75,7 +145,7 @@ final class EmulatedKernels implements KernelSource {
             ByteBuffer to = copy.mutableBuffer();
             to.put(0, d.view(addresses.get(i).longValue(), to.capacity()), 0, to.capacity());
             // As in the kernels, arithmetic is in F32 whatever the storage.
-            HostTensor wide = t.dtype() == DType.BF16 || t.dtype() == DType.F16 ? wide(copy) : copy;
+            HostTensor wide = t.dtype() == DType.BF16 || t.dtype() == DType.F16 ? widen(copy) : copy;
             in.add(b.input("x" + i, wide.dtype(), t.shape()));
             given.put("x" + i, wide);
         }
@@ -87,28 +157,16 @@ final class EmulatedKernels implements KernelSource {
                 Program p = reference.compile(b.build(), Weights.of(Map.of()), Precision.FP32);
                 Scope scope = Scope.root("kernel")) {
             Map<String, Tensor> results = p.run(given, p.newState(scope), RunOptions.DEFAULT, scope);
+            List<Tensor> copies = new ArrayList<>();
             for (int i = 0; i < out.size(); i++) {
                 Tensor result = results.get("y" + i);
-                DType stored = outputs.get(i).dtype();
-                long address = addresses.get(inputs.size() + i).longValue();
-                ByteBuffer from = result.hostBuffer();
-                if (result.dtype() == stored) {
-                    d.view(address, from.capacity()).put(0, from, 0, from.capacity());
-                } else {
-                    long bytes = result.elementCount() * stored.byteSize();
-                    store(d.view(address, bytes), stored, widen(result).toFloatArray());
-                }
+                HostTensor copy = HostTensor.zeros(result.dtype(), result.shape());
+                ByteBuffer to = copy.mutableBuffer();
+                to.put(0, result.hostBuffer(), 0, to.capacity());
+                copies.add(copy);
             }
+            return copies;
         }
-    }
-
-    private static HostTensor wide(HostTensor t) {
-        float[] out = new float[Math.toIntExact(t.elementCount())];
-        for (int i = 0; i < out.length; i++) {
-            short bits = t.hostBuffer().getShort(2 * i);
-            out[i] = t.dtype() == DType.BF16 ? FloatFormats.bf16ToFloat(bits) : FloatFormats.f16ToFloat(bits);
-        }
-        return HostTensor.ofFloats(out, t.shape());
     }
 
     private static HostTensor widen(Tensor t) {

@@ -81,7 +81,7 @@ final class TorchScriptLowering {
         return switch (precision) {
             case BF16 -> TorchTypes.BF16;
             case FP16 -> TorchTypes.F16;
-            case FP32, INT8_LINEAR -> 0;
+            case FP32, INT8_LINEAR, FP8_LINEAR -> 0;
         };
     }
 

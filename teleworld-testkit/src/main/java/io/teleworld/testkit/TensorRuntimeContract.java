@@ -80,7 +80,7 @@ public abstract class TensorRuntimeContract {
             case FP32 -> 1e-4;
             case FP16 -> 0.01;
             case BF16 -> 0.04;
-            case INT8_LINEAR -> 0.05;
+            case INT8_LINEAR, FP8_LINEAR -> 0.05;
         };
     }
 

@@ -103,8 +103,9 @@ public interface CudaDriver {
      * @param strideB elements from one B to the next; 0 to use one B for all
      * @param strideD elements from one D to the next
      * @param transposedB whether B is stored as [n,k] rather than [k,n]
-     * @param operands element type of A and B: F32, F16 or BF16
-     * @param result element type of D and of the bias: that of the operands, or F32
+     * @param operands element type of A and B: F32, F16, BF16; or F8_E4M3, whose n and k are multiples of 16, of one
+     *     product with a transposed B, and where each row of A and of the stored B has a factor
+     * @param result element type of D and of the bias: that of the operands, or F32; BF16 for F8_E4M3
      * @param epilogue what follows
      */
     record MatmulShape(
@@ -124,6 +125,11 @@ public interface CudaDriver {
             if (m < 1 || n < 1 || k < 1 || batch < 1) {
                 throw new IllegalArgumentException("matrix product of m " + m + ", n " + n + ", k " + k + ", batch "
                         + batch + "; each must be at least 1");
+            }
+            if (operands == DType.F8_E4M3
+                    && (n % 16 != 0 || k % 16 != 0 || batch != 1 || !transposedB || result != DType.BF16)) {
+                throw new IllegalArgumentException("fp8 product of n " + n + ", k " + k + ", batch " + batch + " to "
+                        + result + "; n and k must be multiples of 16, one product, B transposed, BF16");
             }
         }
 
@@ -241,6 +247,26 @@ public interface CudaDriver {
      */
     Matmul createMatmul(MatmulShape shape, long workspaceBytes);
 
-    /** Runs a product; addresses are aligned to 16 bytes; {@code bias} is null without {@link Epilogue#BIAS}. */
-    void matmul(Matmul matmul, long a, long b, @Nullable Long bias, long d, long workspace, Stream stream);
+    /**
+     * What a product reads and writes; addresses are aligned to 16 bytes.
+     *
+     * @param a left operand
+     * @param b right operand
+     * @param scaleA factors of the rows of A, F32, for operands in F8_E4M3; else null
+     * @param scaleB factors of the rows of the stored B, F32, for operands in F8_E4M3; else null
+     * @param bias null without {@link Epilogue#BIAS}
+     * @param d result
+     * @param workspace scratch memory
+     */
+    record MatmulMemory(
+            long a,
+            long b,
+            @Nullable Long scaleA,
+            @Nullable Long scaleB,
+            @Nullable Long bias,
+            long d,
+            long workspace) {}
+
+    /** Runs a product. */
+    void matmul(Matmul matmul, MatmulMemory memory, Stream stream);
 }

@@ -505,8 +505,8 @@ final class PresetsDriver implements CudaDriver {
     }
 
     @Override
-    public void matmul(Matmul matmul, long a, long b, @Nullable Long bias, long d, long workspace, Stream stream) {
-        ((PresetsMatmul) matmul).run(a, b, bias, d, workspace, of(stream));
+    public void matmul(Matmul matmul, MatmulMemory memory, Stream stream) {
+        ((PresetsMatmul) matmul).run(memory, of(stream));
     }
 
     private static int type(DType dtype) {
@@ -514,8 +514,10 @@ final class PresetsDriver implements CudaDriver {
             case F32 -> cudart.CUDA_R_32F;
             case F16 -> cudart.CUDA_R_16F;
             case BF16 -> cudart.CUDA_R_16BF;
+            case F8_E4M3 -> cudart.CUDA_R_8F_E4M3;
             default ->
-                throw new IllegalArgumentException("matrix products of " + dtype + "; allowed are F32, F16, BF16");
+                throw new IllegalArgumentException(
+                        "matrix products of " + dtype + "; allowed are F32, F16, BF16, F8_E4M3");
         };
     }
 
@@ -555,6 +557,11 @@ final class PresetsDriver implements CudaDriver {
                 attribute(cublas.CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type(shape.result()));
             }
             int in = type(shape.operands());
+            if (shape.operands() == DType.F8_E4M3) {
+                // Our B is cuBLAS's first operand; each of its columns there is a row here.
+                attribute(cublas.CUBLASLT_MATMUL_DESC_A_SCALE_MODE, cublas.CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F);
+                attribute(cublas.CUBLASLT_MATMUL_DESC_B_SCALE_MODE, cublas.CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F);
+            }
             if (shape.transposedB()) {
                 layouts.add(layout(in, shape.k(), shape.n(), shape.strideB()));
             } else {
@@ -649,25 +656,30 @@ final class PresetsDriver implements CudaDriver {
             }
         }
 
-        void run(long a, long b, @Nullable Long bias, long d, long workspace, CUstream_st stream) {
-            if (bias != null) {
-                try (LongPointer v = new LongPointer(new long[] {bias})) {
+        private void pointer(int attribute, @Nullable Long address) {
+            if (address != null) {
+                try (LongPointer v = new LongPointer(new long[] {address})) {
                     checkCublas(
                             "cublasLtMatmulDescSetAttribute",
-                            cublas.cublasLtMatmulDescSetAttribute(
-                                    description, cublas.CUBLASLT_MATMUL_DESC_BIAS_POINTER, v, 8));
+                            cublas.cublasLtMatmulDescSetAttribute(description, attribute, v, 8));
                 }
             }
-            Pointer result = new Address(d);
+        }
+
+        void run(MatmulMemory memory, CUstream_st stream) {
+            pointer(cublas.CUBLASLT_MATMUL_DESC_BIAS_POINTER, memory.bias());
+            pointer(cublas.CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, memory.scaleB());
+            pointer(cublas.CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, memory.scaleA());
+            Pointer result = new Address(memory.d());
             checkCublas(
                     "cublasLtMatmul",
                     cublas.cublasLtMatmul(
                             handle,
                             description,
                             one,
-                            new Address(b),
+                            new Address(memory.b()),
                             layouts.get(0),
-                            new Address(a),
+                            new Address(memory.a()),
                             layouts.get(1),
                             zero,
                             result,
@@ -675,7 +687,7 @@ final class PresetsDriver implements CudaDriver {
                             result,
                             layouts.get(2),
                             chosen.algo(),
-                            new Address(workspace),
+                            new Address(memory.workspace()),
                             workspaceBytes,
                             stream));
         }

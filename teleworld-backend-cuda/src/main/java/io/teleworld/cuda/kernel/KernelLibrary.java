@@ -32,8 +32,8 @@ public final class KernelLibrary {
     public static final int LEAST_CAPABILITY = 90;
 
     /** Sources, in the order of the digest that the binary's note has. */
-    static final List<String> SOURCES =
-            List.of("common.cuh", "operators.cu", "fused.cu", "attention.cu", "convolution.cu", "plan.cu", "kernels.cu");
+    static final List<String> SOURCES = List.of(
+            "common.cuh", "operators.cu", "fused.cu", "attention.cu", "convolution.cu", "plan.cu", "kernels.cu");
 
     private static final Logger LOG = LoggerFactory.getLogger(KernelLibrary.class);
     private static final Pattern SYSTEM_INCLUDE = Pattern.compile("(?m)^\\s*#\\s*include\\s*<([^>]+)>");

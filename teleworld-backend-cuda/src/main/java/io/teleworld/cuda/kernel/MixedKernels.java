@@ -44,7 +44,9 @@ public final class MixedKernels {
         if (op instanceof Op.RMSNormalization n && all(in, DType.F32, 0, 1) && isNarrow(result)) {
             return norm(n.epsilon(), false, in, result, buffers, y);
         }
-        if (op instanceof Op.GatedResidual && all(in, DType.F32, 0, 2) && isNarrow(in.get(1).dtype())) {
+        if (op instanceof Op.GatedResidual
+                && all(in, DType.F32, 0, 2)
+                && isNarrow(in.get(1).dtype())) {
             return gatedResidual(in, buffers, y);
         }
         if (op instanceof Op.Add && result == DType.F32) {
@@ -53,9 +55,8 @@ public final class MixedKernels {
             if (in.get(0).shape().equals(in.get(1).shape()) && (a == DType.F32 || b == DType.F32 || a == b)) {
                 boolean swap = b == DType.F32;
                 long n = count(in.get(0).shape().known());
-                return new LaunchBuilder(
-                                "tw_mixed_add_" + KernelCatalog.suffix(swap ? b : a) + "_"
-                                        + KernelCatalog.suffix(swap ? a : b))
+                return new LaunchBuilder("tw_mixed_add_" + KernelCatalog.suffix(swap ? b : a) + "_"
+                                + KernelCatalog.suffix(swap ? a : b))
                         .buffer(buffers.get(swap ? 1 : 0))
                         .buffer(buffers.get(swap ? 0 : 1))
                         .buffer(y)
@@ -142,8 +143,7 @@ public final class MixedKernels {
         long[] lead = Arrays.copyOf(x, x.length - 1);
         long[] shift = Strides.broadcast(in.get(1).shape().known(), x);
         long[] scale = Strides.broadcast(in.get(2).shape().known(), x);
-        long[][] s = Strides.collapse(
-                lead, Arrays.copyOf(shift, lead.length), Arrays.copyOf(scale, lead.length));
+        long[][] s = Strides.collapse(lead, Arrays.copyOf(shift, lead.length), Arrays.copyOf(scale, lead.length));
         return new LaunchBuilder("tw_mixed_modnorm_" + KernelCatalog.suffix(result))
                 .buffer(buffers.get(0))
                 .buffer(buffers.get(1))
@@ -183,7 +183,8 @@ public final class MixedKernels {
             rows = rows && s[1][a] % 8 == 0;
         }
         long n = count(x);
-        return new LaunchBuilder("tw_mixed_gated_" + KernelCatalog.suffix(in.get(1).dtype()))
+        return new LaunchBuilder(
+                        "tw_mixed_gated_" + KernelCatalog.suffix(in.get(1).dtype()))
                 .buffer(buffers.get(0))
                 .buffer(buffers.get(1))
                 .buffer(buffers.get(2))

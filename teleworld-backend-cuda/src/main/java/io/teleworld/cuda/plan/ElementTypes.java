@@ -49,23 +49,33 @@ public final class ElementTypes {
             Op.Pad.class,
             Op.DepthToSpace.class);
 
+    /** Extents that fp8 products take are multiples of this. */
+    private static final int FP8_MULTIPLE = 16;
+
     private final Graph graph;
     private final DType narrow;
+    private final boolean fp8;
     private final Set<Value> weights = new HashSet<>();
     private final Set<Value> narrowValues = new HashSet<>();
     private final Set<String> narrowStates = new HashSet<>();
     private final Map<Value, Set<Node>> readers = new HashMap<>();
 
-    private ElementTypes(Graph graph, DType narrow) {
+    private ElementTypes(Graph graph, DType narrow, boolean fp8) {
         if (narrow != DType.F32 && narrow != DType.F16 && narrow != DType.BF16) {
             throw new IllegalArgumentException("products in " + narrow + "; allowed are F32, F16 and BF16");
         }
         this.graph = graph;
         this.narrow = narrow;
+        this.fp8 = fp8;
+        if (fp8 && narrow != DType.BF16) {
+            throw new IllegalArgumentException("fp8 linear layers in a graph of " + narrow + "; allowed is BF16");
+        }
         weights.addAll(graph.parameters().values());
         weights.addAll(graph.constants().keySet());
         for (Node n : graph.nodes()) {
-            n.inputs().forEach(v -> readers.computeIfAbsent(v, x -> new HashSet<>()).add(n));
+            n.inputs()
+                    .forEach(v ->
+                            readers.computeIfAbsent(v, x -> new HashSet<>()).add(n));
         }
         if (narrow != DType.F32) {
             settle();
@@ -79,7 +89,39 @@ public final class ElementTypes {
      * @param narrow the element type of products: F32 to change nothing, F16 or BF16
      */
     public static ElementTypes of(Graph graph, DType narrow) {
-        return new ElementTypes(graph, narrow);
+        return new ElementTypes(graph, narrow, false);
+    }
+
+    /** The types of a graph whose linear layers are computed in fp8 and the rest in BF16. */
+    public static ElementTypes fp8(Graph graph) {
+        return new ElementTypes(graph, DType.BF16, true);
+    }
+
+    /**
+     * Whether a node is a linear layer in fp8: of F32 values with a weight that is a parameter or constant, both of whose
+     * extents are multiples of 16, as the tensor cores take them.
+     */
+    boolean isFp8(Node n) {
+        if (!fp8 || !(n.op() instanceof Op.Linear) || n.inputs().get(0).dtype() != DType.F32) {
+            return false;
+        }
+        Value w = n.inputs().get(1);
+        return weights.contains(w)
+                && !weights.contains(n.inputs().get(0))
+                && isMultiple(w.shape().dim(0).known())
+                && isMultiple(w.shape().dim(1).known());
+    }
+
+    private static boolean isMultiple(long extent) {
+        return extent > 0 && extent % FP8_MULTIPLE == 0;
+    }
+
+    /** Whether a value is read by fp8 layers only, which take it quantised. */
+    boolean isQuantisedOnly(Value v) {
+        Set<Node> all = readers.getOrDefault(v, Set.of());
+        return !all.isEmpty()
+                && !graph.outputs().containsValue(v)
+                && all.stream().allMatch(n -> isFp8(n) && n.inputs().get(0).equals(v));
     }
 
     /** The element type of products of F32 values. */
@@ -104,6 +146,9 @@ public final class ElementTypes {
             return v.dtype();
         }
         Op op = n.op();
+        if (isFp8(n)) {
+            return i == 1 ? DType.F8_E4M3 : narrow;
+        }
         if (op instanceof Op.Linear && i == 2) {
             return of(n.output());
         }
@@ -170,7 +215,8 @@ public final class ElementTypes {
                     narrowValues.remove(n.inputs().get(i));
                 }
             }
-            if (n.op() instanceof Op.WriteState w && !narrowValues.contains(n.inputs().get(0))) {
+            if (n.op() instanceof Op.WriteState w
+                    && !narrowValues.contains(n.inputs().get(0))) {
                 narrowStates.remove(w.state().name());
             }
         }
@@ -202,7 +248,7 @@ public final class ElementTypes {
     private boolean accepts(Node n, int i) {
         Op op = n.op();
         if (isProduct(op)) {
-            return !(op instanceof Op.Linear) || i < 2 || narrowValues.contains(n.output());
+            return !(op instanceof Op.Linear) || i < 2 || isFp8(n) || narrowValues.contains(n.output());
         }
         if (op instanceof Op.WriteState w) {
             return narrowStates.contains(w.state().name());

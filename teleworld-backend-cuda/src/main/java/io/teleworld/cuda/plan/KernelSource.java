@@ -39,4 +39,21 @@ public interface KernelSource {
             List<TensorType> outputs,
             List<Integer> inputBuffers,
             List<Integer> outputBuffers);
+
+    /**
+     * The launches that quantise the rows of a tensor to E4M3, each with a scale of its own: its largest magnitude over
+     * 448, or 1 for a row of zeros.
+     *
+     * @param x type of the tensor, F32, BF16 or F16; its last extent is a multiple of 16
+     * @param from its buffer
+     * @param codes buffer of the same shape in F8_E4M3
+     * @param scales buffer of one F32 number per row: what codes are multiplied by
+     */
+    List<KernelLaunch> quantise(TensorType x, int from, int codes, int scales);
+
+    /**
+     * The launches that compute an operator and quantise its result as {@link #quantise} does, or none if it takes two
+     * steps.
+     */
+    List<KernelLaunch> quantised(Op op, List<TensorType> inputs, List<Integer> inputBuffers, int codes, int scales);
 }

@@ -53,6 +53,9 @@ final class PlanBuilder {
         }
     }
 
+    /** Buffers of a value's E4M3 rows and of their scales. */
+    private record Quantised(int codes, int scales) {}
+
     private static final int NO_ROOT = -1;
 
     private final Graph graph;
@@ -67,6 +70,7 @@ final class PlanBuilder {
     private final List<StaticPlan.Step> steps = new ArrayList<>();
     private final Map<Value, Integer> buffers = new HashMap<>();
     private final Map<Value, Map<DType, Integer>> converted = new HashMap<>();
+    private final Map<Value, Quantised> quantised = new HashMap<>();
     private final Map<String, Integer> inputs = new LinkedHashMap<>();
     private final Map<String, Integer> outputs = new LinkedHashMap<>();
     private final Set<Value> outputValues;
@@ -249,6 +253,8 @@ final class PlanBuilder {
             buffers.put(n.output(), read(n.name(), r.state()));
         } else if (op instanceof Op.WriteState w) {
             writes.put(w.state(), n);
+        } else if (quantisedOnly(n)) {
+            return;
         } else if (isView(n)) {
             DType dtype = types.of(n.output());
             buffers.put(n.output(), view(operand(n, 0), 0, dtype, extents(n.output())));
@@ -411,6 +417,96 @@ final class PlanBuilder {
         return true;
     }
 
+    // ------------------------------------------------------------------------------------------ fp8
+
+    /** Computes a value and quantises it in one step, where only fp8 layers read it. */
+    private boolean quantisedOnly(Node n) {
+        if (n.outputs().size() != 1 || !types.isQuantisedOnly(n.output()) || elements(n.output()) == 0) {
+            return false;
+        }
+        List<Integer> in = new ArrayList<>();
+        if (n.op() instanceof Op.ModulatedLayerNorm) {
+            for (int i = 0; i < n.inputs().size(); i++) {
+                in.add(operand(n, i));
+            }
+        }
+        Quantised to = quantisedBuffers(n.output());
+        List<KernelLaunch> launches = in.isEmpty()
+                ? List.of()
+                : kernels.quantised(n.op(), in.stream().map(this::type).toList(), in, to.codes(), to.scales());
+        if (launches.isEmpty()) {
+            return false;
+        }
+        step(new StaticPlan.Kernels(n.name(), launches, in, List.of(to.codes(), to.scales())));
+        quantised.put(n.output(), to);
+        return true;
+    }
+
+    private long elements(Value v) {
+        return HostTensor.elementCount(extents(v));
+    }
+
+    private Quantised quantisedBuffers(Value v) {
+        long[] shape = extents(v);
+        return new Quantised(workspace(DType.F8_E4M3, shape), workspace(DType.F32, new long[] {
+            elements(v) / shape[shape.length - 1]
+        }));
+    }
+
+    /** A value's quantised rows, made once for all layers that read them. */
+    private Quantised quantised(Node n) {
+        Value v = n.inputs().get(0);
+        Quantised known = quantised.get(v);
+        if (known != null) {
+            return known;
+        }
+        int from = buffer(v);
+        Quantised to = quantisedBuffers(v);
+        List<KernelLaunch> launches = kernels.quantise(type(from), from, to.codes(), to.scales());
+        step(new StaticPlan.Kernels(n.name(), launches, List.of(from), List.of(to.codes(), to.scales())));
+        quantised.put(v, to);
+        return to;
+    }
+
+    private void fp8Product(Node n, long rows, long columns, long k) {
+        Value w = n.inputs().get(1);
+        Quantised x = quantised(n);
+        int codes = weight(w, DType.F8_E4M3);
+        int scales = add(new Draft(
+                Region.WEIGHTS,
+                weights.entry(w, DType.F8_E4M3).scaleOffset(),
+                DType.F32,
+                new long[] {columns},
+                NO_ROOT));
+        OptionalInt bias = n.inputs().size() == 3 ? OptionalInt.of(operand(n, 2)) : OptionalInt.empty();
+        DType result = types.result(n, 0);
+        boolean direct = types.of(n.output()) == result;
+        int d = direct ? make(n.output()) : workspace(result, extents(n.output()));
+        step(new StaticPlan.Product(
+                n.name(),
+                new MatmulShape(
+                        rows,
+                        columns,
+                        k,
+                        1,
+                        0,
+                        0,
+                        0,
+                        true,
+                        DType.F8_E4M3,
+                        result,
+                        bias.isPresent() ? Epilogue.BIAS : Epilogue.NONE),
+                new Place(x.codes(), 0),
+                new Place(codes, 0),
+                OptionalInt.of(x.scales()),
+                OptionalInt.of(scales),
+                bias,
+                new Place(d, 0)));
+        if (!direct) {
+            launch(n.name(), new Op.Cast(types.of(n.output())), List.of(d), List.of(make(n.output())));
+        }
+    }
+
     // ------------------------------------------------------------------------------------------ products
 
     private boolean product(Node n) {
@@ -434,16 +530,34 @@ final class PlanBuilder {
         if (!isStrided(leadA, leadB) && !isAligned(n, rows, columns, k)) {
             return false;
         }
+        if (types.isFp8(n)) {
+            if (elements(n.output()) == 0) {
+                make(n.output());
+            } else {
+                fp8Product(n, elements(n.output()) / columns, columns, k);
+            }
+            return true;
+        }
         int left = operand(n, 0);
         int right = operand(n, 1);
-        OptionalInt bias =
-                n.inputs().size() == 3 ? OptionalInt.of(operand(n, 2)) : OptionalInt.empty();
+        OptionalInt bias = n.inputs().size() == 3 ? OptionalInt.of(operand(n, 2)) : OptionalInt.empty();
         int d = make(n.output());
         if (isEmpty(d)) {
             return true;
         }
         Products p = new Products(
-                n.name(), drafts.get(left).dtype, drafts.get(d).dtype, columns, k, linear, left, right, bias, d, leadA, leadB);
+                n.name(),
+                drafts.get(left).dtype,
+                drafts.get(d).dtype,
+                columns,
+                k,
+                linear,
+                left,
+                right,
+                bias,
+                d,
+                leadA,
+                leadB);
         p.emit(rows);
         return true;
     }
@@ -563,6 +677,8 @@ final class PlanBuilder {
                             bias.isPresent() ? Epilogue.BIAS : Epilogue.NONE),
                     new Place(a, strided ? 0 : offsetOrStrideA * size),
                     new Place(b, strided ? 0 : offsetOrStrideB * size),
+                    OptionalInt.empty(),
+                    OptionalInt.empty(),
                     bias,
                     new Place(d, offsetD * result.byteSize())));
         }
@@ -592,7 +708,8 @@ final class PlanBuilder {
             return readFrames(node, c);
         }
         State.Register r = (State.Register) state;
-        return add(new Draft(Region.STATE, states.offset(r), types.of(r), r.shape().known(), NO_ROOT));
+        return add(
+                new Draft(Region.STATE, states.offset(r), types.of(r), r.shape().known(), NO_ROOT));
     }
 
     private int readFrames(String node, State.FrameCache c) {

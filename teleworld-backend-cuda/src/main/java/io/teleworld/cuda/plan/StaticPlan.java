@@ -7,6 +7,8 @@ import io.teleworld.tensor.DType;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * What one run of a graph does when every extent is known: steps in order, and the buffers that they use. Immutable and
@@ -65,14 +67,27 @@ public final class StaticPlan {
      * @param a left operand
      * @param b right operand
      * @param bias buffer of the bias, if there is one
+     * @param scaleA buffer of A's scales, if the operands are F8_E4M3
+     * @param scaleB buffer of B's scales, if the operands are F8_E4M3
      * @param d result
      */
-    public record Product(String node, MatmulShape shape, Place a, Place b, OptionalInt bias, Place d) implements Step {
+    public record Product(
+            String node,
+            MatmulShape shape,
+            Place a,
+            Place b,
+            OptionalInt scaleA,
+            OptionalInt scaleB,
+            OptionalInt bias,
+            Place d)
+            implements Step {
         @Override
         public List<Integer> reads() {
-            return bias.isPresent()
-                    ? List.of(a.buffer(), b.buffer(), bias.getAsInt())
-                    : List.of(a.buffer(), b.buffer());
+            return IntStream.concat(
+                            IntStream.of(a.buffer(), b.buffer()),
+                            Stream.of(scaleA, scaleB, bias).flatMapToInt(OptionalInt::stream))
+                    .boxed()
+                    .toList();
         }
 
         @Override

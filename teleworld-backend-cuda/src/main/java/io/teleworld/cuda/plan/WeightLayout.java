@@ -23,9 +23,15 @@ public final class WeightLayout {
      * @param value the parameter or constant
      * @param dtype the stored element type
      * @param offset where it begins, in bytes
-     * @param bytes its size
+     * @param bytes its size, without the scales of an F8_E4M3 matrix
      */
-    public record Entry(Value value, DType dtype, long offset, long bytes) {}
+    public record Entry(Value value, DType dtype, long offset, long bytes) {
+
+        /** Where the scales of an F8_E4M3 matrix begin, one F32 number per output channel. */
+        public long scaleOffset() {
+            return offset + BufferPlanner.align(bytes);
+        }
+    }
 
     private record Key(Value value, DType dtype) {}
 
@@ -62,6 +68,10 @@ public final class WeightLayout {
             entries.add(e);
             byKey.put(k, e);
             next = Math.addExact(next, BufferPlanner.align(size));
+            if (k.dtype() == DType.F8_E4M3) {
+                long channels = k.value().shape().dim(0).known();
+                next = Math.addExact(next, BufferPlanner.align(channels * DType.F32.byteSize()));
+            }
         }
         bytes = next;
     }
@@ -93,7 +103,7 @@ public final class WeightLayout {
     /** An element type in which a weight is stored. */
     DType form(Value value) {
         return entries.stream()
-                .filter(e -> e.value().equals(value))
+                .filter(e -> e.value().equals(value) && e.dtype() != DType.F8_E4M3)
                 .findFirst()
                 .orElseThrow(() -> new IllegalStateException("weight " + value + " is not stored"))
                 .dtype();

@@ -500,31 +500,41 @@ public final class RecordingDriver implements CudaDriver {
     }
 
     @Override
-    public synchronized void matmul(
-            Matmul matmul, long a, long b, @Nullable Long bias, long d, long workspace, Stream stream) {
+    public synchronized void matmul(Matmul matmul, MatmulMemory memory, Stream stream) {
         deviceCall("matmul");
         FakeMatmul m = (FakeMatmul) matmul;
         m.requireOpen();
-        if (a % 16 != 0 || b % 16 != 0 || d % 16 != 0) {
+        if (memory.a() % 16 != 0 || memory.b() % 16 != 0 || memory.d() % 16 != 0) {
             throw new IllegalStateException("misaligned matrix product");
         }
-        if ((bias != null) != (m.shape.epilogue() == Epilogue.BIAS)) {
+        if ((memory.bias() != null) != (m.shape.epilogue() == Epilogue.BIAS)) {
             throw new IllegalStateException("bias does not fit the epilogue");
         }
-        ((FakeStream) stream).submit(() -> multiply(m.shape, a, b, bias, d));
+        boolean scaled = m.shape.operands() == DType.F8_E4M3;
+        if ((memory.scaleA() != null) != scaled || (memory.scaleB() != null) != scaled) {
+            throw new IllegalStateException("scales do not fit the operands");
+        }
+        ((FakeStream) stream).submit(() -> multiply(m.shape, memory));
     }
 
-    private void multiply(MatmulShape s, long a, long b, @Nullable Long bias, long d) {
+    private void multiply(MatmulShape s, MatmulMemory m) {
+        Long bias = m.bias();
+        Long scaleA = m.scaleA();
+        Long scaleB = m.scaleB();
         for (long batch = 0; batch < s.batch(); batch++) {
             for (long i = 0; i < s.m(); i++) {
                 for (long j = 0; j < s.n(); j++) {
-                    double sum = bias == null ? 0 : element(s.result(), bias, j);
+                    double sum = 0;
                     for (long k = 0; k < s.k(); k++) {
                         long inB = s.transposedB() ? j * s.k() + k : k * s.n() + j;
-                        sum += element(s.operands(), a, batch * s.strideA() + i * s.k() + k)
-                                * element(s.operands(), b, batch * s.strideB() + inB);
+                        sum += element(s.operands(), m.a(), batch * s.strideA() + i * s.k() + k)
+                                * element(s.operands(), m.b(), batch * s.strideB() + inB);
                     }
-                    store(s.result(), d, batch * s.strideD() + i * s.n() + j, sum);
+                    if (scaleA != null && scaleB != null) {
+                        sum *= element(DType.F32, scaleA, i) * element(DType.F32, scaleB, j);
+                    }
+                    sum += bias == null ? 0 : element(s.result(), bias, j);
+                    store(s.result(), m.d(), batch * s.strideD() + i * s.n() + j, sum);
                 }
             }
         }
@@ -536,6 +546,7 @@ public final class RecordingDriver implements CudaDriver {
             case F32 -> v.getFloat(0);
             case F16 -> FloatFormats.f16ToFloat(v.getShort(0));
             case BF16 -> FloatFormats.bf16ToFloat(v.getShort(0));
+            case F8_E4M3 -> FloatFormats.f8e4m3ToFloat(v.get(0));
             default -> throw new IllegalStateException("product of " + type);
         };
     }

@@ -160,7 +160,11 @@ class MixedKernelsTest {
                 }
             }
             assertClose(
-                    compute(op, List.of(t, per, all), type(DType.BF16, 1, frames, tokens, width), List.of(x, shift, scale)),
+                    compute(
+                            op,
+                            List.of(t, per, all),
+                            type(DType.BF16, 1, frames, tokens, width),
+                            List.of(x, shift, scale)),
                     wanted,
                     1e-2);
             assertThat(MixedKernels.quantises(op, List.of(t, per, all))).isEqualTo(width % 8 == 0);
@@ -237,7 +241,9 @@ class MixedKernelsTest {
                 }
                 TensorType g = type(DType.F32, frames, 1, width);
                 assertClose(
-                        compute(new Op.GatedResidual(), List.of(wide, small, g), wide, List.of(x, u, gate)), gated, 1e-6);
+                        compute(new Op.GatedResidual(), List.of(wide, small, g), wide, List.of(x, u, gate)),
+                        gated,
+                        1e-6);
                 assertClose(compute(new Op.Add(), List.of(wide, small), wide, List.of(x, u)), sum, 1e-6);
                 assertClose(compute(new Op.Add(), List.of(small, wide), wide, List.of(u, x)), sum, 1e-6);
                 assertClose(compute(new Op.Add(), List.of(small, small), wide, List.of(u, v)), both, 1e-6);
@@ -250,7 +256,11 @@ class MixedKernelsTest {
         TensorType wide = type(DType.F32, 2, 8);
         TensorType narrow = type(DType.BF16, 2, 8);
         assertThatThrownBy(() -> MixedKernels.choose(
-                        new Op.GatedResidual(), List.of(narrow, wide, wide), List.of(wide), List.of(0, 1, 2), List.of(3)))
+                        new Op.GatedResidual(),
+                        List.of(narrow, wide, wide),
+                        List.of(wide),
+                        List.of(0, 1, 2),
+                        List.of(3)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("GatedResidual");
         assertThat(MixedKernels.takes(new Op.Mul(), List.of(wide, narrow), List.of(wide)))

@@ -47,6 +47,21 @@ class StaticPlanProperties {
             outputBuffers.forEach(b -> arguments.add(new KernelLaunch.Buffer(b, 0)));
             return List.of(new KernelLaunch(op.name(), 1, 1, 1, 32, 1, 1, 0, arguments));
         }
+
+        @Override
+        public List<KernelLaunch> quantise(TensorType x, int from, int codes, int scales) {
+            return quantised(new Op.Relu(), List.of(x), List.of(from), codes, scales);
+        }
+
+        @Override
+        public List<KernelLaunch> quantised(
+                Op op, List<TensorType> inputs, List<Integer> inputBuffers, int codes, int scales) {
+            List<KernelLaunch.Argument> arguments = new ArrayList<>();
+            inputBuffers.forEach(b -> arguments.add(new KernelLaunch.Buffer(b, 0)));
+            arguments.add(new KernelLaunch.Buffer(codes, 0));
+            arguments.add(new KernelLaunch.Buffer(scales, 0));
+            return List.of(new KernelLaunch("quantised", 1, 1, 1, 32, 1, 1, 0, arguments));
+        }
     };
 
     private static StaticPlan plan(GraphCase c, DType narrow) {
