@@ -47,6 +47,7 @@ class Fp8LinearTest {
         Value x = b.input("x", DType.F32, Dim.of(1), Dim.symbol("n"), Dim.of(WIDTH));
         Value m = b.input("m", DType.F32, Dim.of(1), Dim.of(1), Dim.of(WIDTH));
         Value h = b.apply(new Op.ModulatedLayerNorm(1e-6), List.of(x, m, m)).get(0);
+        h = b.reshape(h, Dim.symbol("n"), Dim.of(WIDTH));
         Value q = b.linear(h, b.parameter("q", 64, WIDTH), b.parameter("qb", 64));
         Value k = b.linear(h, b.parameter("k", 64, WIDTH), null);
         Value g = b.gelu(b.add(q, k));
@@ -74,6 +75,8 @@ class Fp8LinearTest {
                 driver.forgetCalls();
                 Map<String, Tensor> a = actual.run(in, actual.newState(scope), RunOptions.DEFAULT, scope);
                 assertThat(driver.count("launch QuantisedModulatedLayerNorm")).isEqualTo(1);
+                // The norm reads its operands as they are.
+                assertThat(driver.count("launch Cast")).isEqualTo(1);
                 // The activation, and the input that a layer reads as it is.
                 assertThat(driver.count("launch Quantise_")).isEqualTo(2);
                 assertThat(driver.count("launch ModulatedLayerNorm")).isZero();

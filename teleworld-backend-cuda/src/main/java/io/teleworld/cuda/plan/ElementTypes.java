@@ -112,16 +112,25 @@ public final class ElementTypes {
                 && isMultiple(w.shape().dim(1).known());
     }
 
+    private static boolean keepsRows(Node n) {
+        return n.op() instanceof Op.Reshape
+                && n.output().shape().rank() > 0
+                && n.inputs().get(0).shape().rank() > 0
+                && n.output().shape().dim(-1).equals(n.inputs().get(0).shape().dim(-1));
+    }
+
     private static boolean isMultiple(long extent) {
         return extent > 0 && extent % FP8_MULTIPLE == 0;
     }
 
-    /** Whether a value is read by fp8 layers only, which take it quantised. */
+    /** Whether a value is read by fp8 layers only, which take it quantised, perhaps after a change of shape that keeps rows. */
     boolean isQuantisedOnly(Value v) {
         Set<Node> all = readers.getOrDefault(v, Set.of());
         return !all.isEmpty()
                 && !graph.outputs().containsValue(v)
-                && all.stream().allMatch(n -> isFp8(n) && n.inputs().get(0).equals(v));
+                && all.stream()
+                        .allMatch(n -> (isFp8(n) && n.inputs().get(0).equals(v))
+                                || (keepsRows(n) && isQuantisedOnly(n.output())));
     }
 
     /** The element type of products of F32 values. */
@@ -163,6 +172,9 @@ public final class ElementTypes {
         }
         if (isMixedSum(n)) {
             return op instanceof Op.GatedResidual && i != 1 ? DType.F32 : of(v);
+        }
+        if (op instanceof Op.ModulatedLayerNorm) {
+            return DType.F32;
         }
         if (isNorm(op) && of(n.inputs().get(0)) == DType.F32) {
             return DType.F32;
