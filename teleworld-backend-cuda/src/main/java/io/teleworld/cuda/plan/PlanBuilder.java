@@ -421,7 +421,8 @@ final class PlanBuilder {
 
     /** Computes a value and quantises it in one step, where only fp8 layers read it. */
     private boolean quantisedOnly(Node n) {
-        Quantised known = n.op() instanceof Op.Reshape ? quantised.get(n.inputs().get(0)) : null;
+        Quantised known =
+                n.op() instanceof Op.Reshape ? quantised.get(n.inputs().get(0)) : null;
         if (known != null && !buffers.containsKey(n.inputs().get(0))) {
             int codes = view(known.codes(), 0, DType.F8_E4M3, extents(n.output()));
             quantised.put(n.output(), new Quantised(codes, known.scales()));
