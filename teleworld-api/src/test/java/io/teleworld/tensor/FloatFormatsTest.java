@@ -2,6 +2,7 @@ package io.teleworld.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
 /** Every value of the narrow formats, against the formats' definitions. */
@@ -91,7 +92,7 @@ class FloatFormatsTest {
     /** Against a search of all numbers: the nearest one, of two the even one; nothing but NaN becomes NaN. */
     @Test
     void e4m3IsTheNearestNumber() {
-        java.util.SplittableRandom random = new java.util.SplittableRandom(7);
+        SplittableRandom random = new SplittableRandom(7);
         for (int k = 0; k < 20_000; k++) {
             float v = (float) (random.nextDouble(-1, 1) * Math.scalb(1.0, random.nextInt(-13, 11)));
             if (k < 256 && (k & 0x7f) < 0x7e) {
@@ -110,7 +111,8 @@ class FloatFormatsTest {
         }
         for (int b = 0; b < 256; b++) {
             float v = FloatFormats.f8e4m3ToFloat((byte) b);
-            assertThat(FloatFormats.floatToF8e4m3(v)).isEqualTo((byte) b);
+            // A NaN's sign is not kept by widening.
+            assertThat(FloatFormats.floatToF8e4m3(v)).isEqualTo((byte) (Float.isNaN(v) ? 0x7f : b));
         }
         assertThat(FloatFormats.floatToF8e4m3(Float.POSITIVE_INFINITY)).isEqualTo((byte) 0x7e);
         assertThat(FloatFormats.floatToF8e4m3(-1e9f)).isEqualTo((byte) 0xfe);
