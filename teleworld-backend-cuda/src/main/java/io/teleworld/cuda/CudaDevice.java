@@ -5,6 +5,7 @@ import io.teleworld.cuda.driver.DeviceLostException;
 import io.teleworld.cuda.driver.DeviceProperties;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -25,12 +26,18 @@ final class CudaDevice {
     private final CudaDriver.Context context;
     private final CudaDriver.Stream stream;
     private final CudaDriver.Module module;
+    private final LongSupplier nanoTime;
     private final Map<String, CudaDriver.Function> functions = new HashMap<>();
     private int users = 1;
     private @Nullable String lost;
 
-    /** Opens a device for one user. */
-    CudaDevice(CudaDriver driver, DeviceProperties properties, byte[] image) {
+    /**
+     * Opens a device for one user.
+     *
+     * @param nanoTime the host's clock in nanoseconds from any origin
+     */
+    CudaDevice(CudaDriver driver, DeviceProperties properties, byte[] image, LongSupplier nanoTime) {
+        this.nanoTime = nanoTime;
         this.driver = driver;
         this.properties = properties;
         this.context = driver.open(properties.ordinal());
@@ -55,6 +62,11 @@ final class CudaDevice {
     /** The driver, for calls within {@link #call}. */
     CudaDriver driver() {
         return driver;
+    }
+
+    /** The host's clock, in nanoseconds from any origin. */
+    long nanoTime() {
+        return nanoTime.getAsLong();
     }
 
     /** The stream of all work. */

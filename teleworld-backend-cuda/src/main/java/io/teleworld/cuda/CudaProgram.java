@@ -24,6 +24,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -31,8 +32,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A graph with its weights on the device. A run of a shape that was run before fills one pinned buffer, launches one
- * captured graph, waits for it once and reads another pinned buffer; the number of Java objects that it makes does not
- * depend on the graph's size.
+ * captured graph between two events, waits for it once and reads another pinned buffer; the number of Java objects that it
+ * makes does not depend on the graph's size.
  */
 final class CudaProgram extends AbstractProgram<CudaProgramState> {
 
@@ -60,6 +61,12 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
     /** Counts replacements of the above, which captured runs name by address. */
     private long generation;
 
+    /** Two events around a replayed graph; made before the first capture. */
+    private CudaDriver.@Nullable Event begun;
+
+    private CudaDriver.@Nullable Event ended;
+
+    private volatile RunTimes times = RunTimes.NONE;
     private volatile @Nullable CudaProfiler profiler;
 
     /** Compiles. */
@@ -101,6 +108,11 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
     /** From now on every run's steps are timed one by one; null to replay captured graphs again. */
     void profile(@Nullable CudaProfiler next) {
         profiler = next;
+    }
+
+    /** The times of all runs so far. */
+    RunTimes times() {
+        return times;
     }
 
     long weightBytes() {
@@ -149,13 +161,25 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
                 ? RunShape.stateless(symbols)
                 : new RunShape(symbols, state.visibleSlots(options), written, options.writeRegisters());
         return device.call(() -> {
-            Executables.Entry entry = prepare(shape, state);
+            long start = device.nanoTime();
+            Executables.Entry known = known(shape, state);
+            Executables.Entry entry = known == null ? plan(shape, state) : known;
             feed(entry.plan(), inputs);
+            long waited = 0;
+            float deviceMillis = 0;
+            CudaProfiler clock = profiler;
             try {
-                CudaProfiler clock = profiler;
                 if (clock == null) {
-                    device.driver().launch(entry.executable(), device.stream());
-                    device.driver().synchronize(device.stream());
+                    CudaDriver driver = device.driver();
+                    CudaDriver.Event before = Objects.requireNonNull(begun, "event");
+                    CudaDriver.Event after = Objects.requireNonNull(ended, "event");
+                    driver.record(before, device.stream());
+                    driver.launch(entry.executable(), device.stream());
+                    driver.record(after, device.stream());
+                    long asleep = device.nanoTime();
+                    driver.synchronize(device.stream());
+                    waited = device.nanoTime() - asleep;
+                    deviceMillis = driver.elapsedMillis(before, after);
                 } else {
                     clock.add(entry.plan(), timed(entry.plan(), state));
                 }
@@ -172,6 +196,12 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
             if (state != null) {
                 state.commit(options, written);
             }
+            if (known == null) {
+                times = times.plus(new RunTimes(0, 1, 0, 0));
+            } else if (clock == null) {
+                long device = Math.round(deviceMillis * 1e6);
+                times = times.plus(new RunTimes(1, 0, device, this.device.nanoTime() - start - waited));
+            }
             return out;
         });
     }
@@ -184,17 +214,26 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
         }
     }
 
-    private Executables.Entry prepare(RunShape shape, @Nullable CudaProgramState state) {
-        Executables captured = state == null ? stateless : state.executables();
-        Executables.Entry known = captured.find(shape, generation);
-        if (known != null) {
-            return known;
+    private Executables captured(@Nullable CudaProgramState state) {
+        return state == null ? stateless : state.executables();
+    }
+
+    private Executables.@Nullable Entry known(RunShape shape, @Nullable CudaProgramState state) {
+        return captured(state).find(shape, generation);
+    }
+
+    private Executables.Entry plan(RunShape shape, @Nullable CudaProgramState state) {
+        if (begun == null) {
+            begun = device.driver().createEvent();
+        }
+        if (ended == null) {
+            ended = device.driver().createEvent();
         }
         StaticPlan plan = StaticPlan.of(lowered, shape, weightLayout, stateLayout, kernels, products, types);
         reserve(plan.memory());
         LOG.info("{}", plan);
         Executables.Entry entry = new Executables.Entry(plan, capture(plan, state), generation);
-        captured.put(shape, entry);
+        captured(state).put(shape, entry);
         return entry;
     }
 
@@ -436,6 +475,11 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
             stateless.close();
             matmuls.values().forEach(CudaDriver.Matmul::close);
             matmuls.clear();
+            for (CudaDriver.Event e : new CudaDriver.@Nullable Event[] {begun, ended}) {
+                if (e != null) {
+                    e.close();
+                }
+            }
             CudaDriver.PinnedMemory in = pinnedIn;
             if (in != null) {
                 in.close();

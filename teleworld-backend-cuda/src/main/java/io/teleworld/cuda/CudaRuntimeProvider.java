@@ -12,6 +12,7 @@ import io.teleworld.runtime.TensorRuntimeProvider;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.LongSupplier;
 
 /**
  * Opens an NVIDIA GPU. Thread-safe.
@@ -79,12 +80,18 @@ public final class CudaRuntimeProvider implements TensorRuntimeProvider {
         }
         DeviceProperties chosen = libraries.devices().get(index);
         CudaKernels kernels = KernelModules.find(chosen);
-        return open(driver.get(), chosen, CudaTensorRuntime.ordered(known, known.get(index)), kernels);
+        return open(
+                driver.get(), chosen, CudaTensorRuntime.ordered(known, known.get(index)), kernels, System::nanoTime);
     }
 
-    /** Opens a device of any driver. */
+    /** Opens a device of any driver; host time is told by {@code nanoTime}. */
     static TensorRuntime open(
-            CudaDriver driver, DeviceProperties properties, List<Device> devices, CudaKernels kernels) {
-        return new CudaTensorRuntime(devices, new CudaDevice(driver, properties, kernels.image()), kernels.source());
+            CudaDriver driver,
+            DeviceProperties properties,
+            List<Device> devices,
+            CudaKernels kernels,
+            LongSupplier nanoTime) {
+        return new CudaTensorRuntime(
+                devices, new CudaDevice(driver, properties, kernels.image(), nanoTime), kernels.source());
     }
 }

@@ -28,7 +28,8 @@ class CatalogKernelsTest {
                         driver,
                         properties,
                         List.of(CudaRuntimeProvider.device(properties, driver.version())),
-                        new CudaKernels(new CatalogKernels(), new byte[0]));
+                        new CudaKernels(new CatalogKernels(), new byte[0]),
+                        driver::nanoTime);
                 Program p = runtime.compile(c.graph(), c.asWeights(), precision);
                 Scope scope = Scope.root("launch")) {
             p.run(c.inputs(), p.newState(scope), RunOptions.DEFAULT, scope);

@@ -29,6 +29,11 @@ import org.junit.jupiter.api.Test;
 
 class CudaProgramTest {
 
+    private static final String[] UNTIL_WAIT = {"makeCurrent", "record", "launchGraph", "record", "synchronize"};
+    private static final String[] REPLAY = {
+        "makeCurrent", "record", "launchGraph", "record", "synchronize", "elapsedMillis"
+    };
+
     private static final Weights NONE = Weights.of(Map.of());
 
     /** [n,64] rows, each node a kernel. */
@@ -57,7 +62,7 @@ class CudaProgramTest {
     }
 
     @Test
-    void aKnownShapeIsReplayedWithThreeCalls() {
+    void aKnownShapeIsReplayedWithSixCallsAndOneWait() {
         RecordingDriver driver = new RecordingDriver(1L << 30, true);
         try (TensorRuntime runtime = CudaTensorRuntimeTest.open(driver, Set.of());
                 Program p = runtime.compile(chain(30), NONE, Precision.FP32);
@@ -67,11 +72,11 @@ class CudaProgramTest {
             assertThat(driver.count("launch Tanh")).isEqualTo(30);
             driver.forgetCalls();
             p.run(Map.of("x", rows(3)), none, RunOptions.DEFAULT, scope);
-            assertThat(driver.calls()).containsExactly("makeCurrent", "launchGraph", "synchronize");
+            assertThat(driver.calls()).containsExactly(REPLAY);
             p.run(Map.of("x", rows(5)), none, RunOptions.DEFAULT, scope);
             driver.forgetCalls();
             p.run(Map.of("x", rows(5)), none, RunOptions.DEFAULT, scope);
-            assertThat(driver.calls()).containsExactly("makeCurrent", "launchGraph", "synchronize");
+            assertThat(driver.calls()).containsExactly(REPLAY);
         }
         assertThat(driver.leaks()).isEqualTo("0 bytes, 0 pinned, 0 handles");
     }
@@ -133,7 +138,7 @@ class CudaProgramTest {
             }
             driver.forgetCalls();
             p.run(Map.of("x", rows(3)), none, RunOptions.DEFAULT, scope);
-            assertThat(driver.calls()).containsExactly("makeCurrent", "launchGraph", "synchronize");
+            assertThat(driver.calls()).containsExactly(REPLAY);
         }
         assertThat(driver.leaks()).isEqualTo("0 bytes, 0 pinned, 0 handles");
     }
@@ -184,15 +189,15 @@ class CudaProgramTest {
             RunOptions write = RunOptions.DEFAULT.withWritten("self", List.of(1));
             p.run(in, state, write, scope);
             p.run(in, state, RunOptions.DEFAULT, scope);
-            // makeCurrent and launchGraph succeed; the wait reports what happened.
-            driver.failAt(2, () -> new DeviceLostException("cuStreamSynchronize failed: CUDA_ERROR_ILLEGAL_ADDRESS"));
+            // What is before the wait succeeds; the wait reports what happened.
+            driver.failAt(4, () -> new DeviceLostException("cuStreamSynchronize failed: CUDA_ERROR_ILLEGAL_ADDRESS"));
             driver.forgetCalls();
             for (int i = 0; i < 3; i++) {
                 assertThatThrownBy(() -> p.run(in, state, RunOptions.DEFAULT, scope))
                         .isInstanceOf(DeviceLostException.class)
                         .hasMessageContaining("cuStreamSynchronize");
             }
-            assertThat(driver.calls()).containsExactly("makeCurrent", "launchGraph", "synchronize");
+            assertThat(driver.calls()).containsExactly(UNTIL_WAIT);
         }
     }
 
@@ -206,7 +211,7 @@ class CudaProgramTest {
             Map<String, HostTensor> in = Map.of("x", HostTensor.zeros(DType.F32, 1, 4));
             p.run(in, state, RunOptions.DEFAULT.withWritten("self", List.of(1)), scope);
             p.run(in, state, RunOptions.DEFAULT, scope);
-            driver.failAt(2, () -> new TeleWorldException(TeleWorldException.Category.BACKEND, "cuStreamSynchronize"));
+            driver.failAt(4, () -> new TeleWorldException(TeleWorldException.Category.BACKEND, "cuStreamSynchronize"));
             assertThatThrownBy(() -> p.run(in, state, RunOptions.DEFAULT, scope))
                     .hasMessageContaining("cuStreamSynchronize");
             assertThat(state.frames("self")).isEmpty();

@@ -26,7 +26,8 @@ class CudaTensorRuntimeTest extends TensorRuntimeContract {
                 driver,
                 properties,
                 List.of(CudaRuntimeProvider.device(properties, driver.version())),
-                new CudaKernels(new EmulatedKernels(driver, lacking), new byte[0]));
+                new CudaKernels(new EmulatedKernels(driver, lacking), new byte[0]),
+                driver::nanoTime);
     }
 
     @Override

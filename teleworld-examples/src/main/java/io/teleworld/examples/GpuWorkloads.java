@@ -19,6 +19,7 @@ import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.core.network.WindowTransformer;
 import io.teleworld.core.plan.MacroMicroPlanner;
 import io.teleworld.cuda.CudaProfiler;
+import io.teleworld.cuda.RunTimes;
 import io.teleworld.error.TeleWorldException;
 import io.teleworld.graph.Dim;
 import io.teleworld.graph.Graph;
@@ -35,8 +36,10 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -131,7 +134,7 @@ final class GpuWorkloads {
         sums.forEach((kind, s) -> {
             double seconds = s.millis() / 1e3;
             rows.add(List.of(
-                    kind.name().toLowerCase(java.util.Locale.ROOT),
+                    kind.name().toLowerCase(Locale.ROOT),
                     Long.toString(s.steps() / PROFILED),
                     Report.text(s.millis() / PROFILED),
                     Report.text(100 * s.millis() / total),
@@ -151,6 +154,59 @@ final class GpuWorkloads {
                 "%s: device time by class, %.2f ms, each step by itself; peak is the fastest product so far, %.1f TFLOP/s",
                 name, total / PROFILED, peak / 1e12);
         report.table(List.of("class", "steps", "ms", "% of time", "TFLOP/s", "% of peak", "GB/s"), rows);
+    }
+
+    /** Host and device time per block of the first lane; only programs of the CUDA runtime tell it. */
+    private void hostTime(String name, Optional<RunTimes> steps, Optional<RunTimes> pictures) {
+        if (steps.isEmpty() || pictures.isEmpty()) {
+            return;
+        }
+        HostShare s = HostShare.of(steps.get(), STEPS + 1, pictures.get());
+        report.line("%s, %s: %s", name, own.label(), s.text());
+        Map<String, Object> entry = entry(name + ", host time", own);
+        entry.put("deviceMillis", Stages.round(s.deviceMillis()));
+        entry.put("hostMillis", Stages.round(s.hostMillis()));
+        entry.put("hostShare", Stages.round(s.share()));
+        entries.add(entry);
+    }
+
+    /**
+     * Host time beside device time of a block of transformer runs and one decoder run.
+     *
+     * @param blocks how many blocks' worth of transformer runs were replayed
+     * @param deviceMillis device time per block
+     * @param hostMillis the runtime's own time per block, waiting not included
+     */
+    record HostShare(double blocks, double deviceMillis, double hostMillis) {
+
+        /** The most that host time may be of device time. */
+        private static final double TARGET = 0.02;
+
+        static HostShare of(RunTimes steps, int stepsPerBlock, RunTimes pictures) {
+            double blocks = (double) steps.runs() / stepsPerBlock;
+            return new HostShare(
+                    blocks,
+                    (steps.deviceNanos() / blocks + (double) pictures.deviceNanos() / pictures.runs()) / 1e6,
+                    (steps.hostNanos() / blocks + (double) pictures.hostNanos() / pictures.runs()) / 1e6);
+        }
+
+        double share() {
+            return hostMillis / deviceMillis;
+        }
+
+        String text() {
+            if (!(blocks > 0) || !(deviceMillis > 0)) {
+                return "host ms and device ms unknown: no run was replayed";
+            }
+            return String.format(
+                    Locale.ROOT,
+                    "host ms %.3f, device ms %.2f a block, host %.2f %% of device (target ≤ %.0f %%: %s)",
+                    hostMillis,
+                    deviceMillis,
+                    100 * share(),
+                    100 * TARGET,
+                    share() <= TARGET ? "met" : "missed");
+        }
     }
 
     private static CudaProfiler.Sum plus(CudaProfiler.Sum a, CudaProfiler.Sum b) {
@@ -347,7 +403,14 @@ final class GpuWorkloads {
                 }
                 double flops =
                         (STEPS + 1) * flops(graph, Map.of("frames", (long) BLOCK, visible(graph), (long) (k - BLOCK)));
+                Blocks first = made.get(0);
+                Optional<RunTimes> steps = RunTimes.of(first.program());
+                Optional<RunTimes> pictures = RunTimes.of(first.decoder());
                 List<List<GpuTimes>> times = take(lanes, 2);
+                hostTime(
+                        "1.3B block of 3, K = " + k,
+                        RunTimes.of(first.program()).flatMap(t -> steps.map(t::since)),
+                        RunTimes.of(first.decoder()).flatMap(t -> pictures.map(t::since)));
                 profile(
                         "1.3B block of 3, K = " + k,
                         List.of(made.get(0).program(), made.get(0).decoder()),

@@ -25,6 +25,9 @@ public final class RecordingDriver implements CudaDriver {
         void run(RecordingDriver driver, List<? extends Number> arguments);
     }
 
+    /** What a copy, a kernel or a product takes on this device. */
+    public static final double WORK_MILLIS = 0.25;
+
     private static final long FIRST_ADDRESS = 0x7f00_0000_0000L;
 
     private final List<String> calls = new ArrayList<>();
@@ -37,6 +40,9 @@ public final class RecordingDriver implements CudaDriver {
     private long pinnedBytes;
     private int openHandles;
     private boolean current;
+    private boolean idle;
+    private double deviceMillis;
+    private long hostNanos;
     private int failAt = -1;
     private @Nullable Supplier<? extends RuntimeException> failure;
 
@@ -79,6 +85,16 @@ public final class RecordingDriver implements CudaDriver {
         kernels.put(kernel, body);
     }
 
+    /** The host's clock: a microsecond per call to the driver, 5 ms per wait for a stream. */
+    public synchronized long nanoTime() {
+        return hostNanos;
+    }
+
+    /** From now on calls are not recorded and captured work is not done, so that nothing is allocated for it. */
+    public synchronized void idle() {
+        idle = true;
+    }
+
     /** Device memory, positioned at the address and limited to {@code bytes}. */
     public synchronized ByteBuffer view(long address, long bytes) {
         Map.Entry<Long, ByteBuffer> e = allocations.floorEntry(address);
@@ -92,7 +108,10 @@ public final class RecordingDriver implements CudaDriver {
     }
 
     private void call(String name) {
-        calls.add(name);
+        hostNanos += 1000;
+        if (!idle) {
+            calls.add(name);
+        }
         RuntimeException lost = null;
         if (failure != null && failAt-- <= 0) {
             lost = failure.get();
@@ -168,6 +187,7 @@ public final class RecordingDriver implements CudaDriver {
             if (captured != null) {
                 captured.add(work);
             } else {
+                deviceMillis += WORK_MILLIS;
                 work.run();
             }
         }
@@ -175,6 +195,7 @@ public final class RecordingDriver implements CudaDriver {
 
     private final class FakeEvent extends Handle implements Event {
         private boolean recorded;
+        private double at;
 
         FakeEvent() {
             super("event");
@@ -327,6 +348,7 @@ public final class RecordingDriver implements CudaDriver {
     @Override
     public synchronized void synchronize(Stream stream) {
         deviceCall("synchronize");
+        hostNanos += 5_000_000;
         FakeStream s = (FakeStream) stream;
         s.requireOpen();
         if (s.captured != null) {
@@ -337,7 +359,10 @@ public final class RecordingDriver implements CudaDriver {
     @Override
     public synchronized void record(Event event, Stream stream) {
         deviceCall("record");
-        ((FakeEvent) event).recorded = true;
+        FakeEvent e = (FakeEvent) event;
+        e.requireOpen();
+        e.recorded = true;
+        e.at = deviceMillis;
     }
 
     @Override
@@ -356,7 +381,12 @@ public final class RecordingDriver implements CudaDriver {
     @Override
     public synchronized float elapsedMillis(Event start, Event end) {
         deviceCall("elapsedMillis");
-        return 1;
+        FakeEvent from = (FakeEvent) start;
+        FakeEvent to = (FakeEvent) end;
+        if (!from.recorded || !to.recorded) {
+            throw new IllegalStateException("time of an event that was never recorded");
+        }
+        return (float) (to.at - from.at);
     }
 
     @Override
@@ -480,7 +510,9 @@ public final class RecordingDriver implements CudaDriver {
         deviceCall("launchGraph");
         FakeExecutable e = (FakeExecutable) executable;
         e.requireOpen();
-        e.work.forEach(((FakeStream) stream)::submit);
+        if (!idle) {
+            e.work.forEach(((FakeStream) stream)::submit);
+        }
     }
 
     // ------------------------------------------------------------------------------------------ matrix products
