@@ -27,6 +27,7 @@ final class CudaDevice {
     private final CudaDriver.Stream stream;
     private final CudaDriver.Module module;
     private final LongSupplier nanoTime;
+    private final MatmulTuner tuner;
     private final Map<String, CudaDriver.Function> functions = new HashMap<>();
     private int users = 1;
     private @Nullable String lost;
@@ -35,8 +36,15 @@ final class CudaDevice {
      * Opens a device for one user.
      *
      * @param nanoTime the host's clock in nanoseconds from any origin
+     * @param products how algorithms of matrix products are chosen
      */
-    CudaDevice(CudaDriver driver, DeviceProperties properties, byte[] image, LongSupplier nanoTime) {
+    CudaDevice(
+            CudaDriver driver,
+            DeviceProperties properties,
+            byte[] image,
+            LongSupplier nanoTime,
+            MatmulTuner.Settings products) {
+        this.tuner = new MatmulTuner(driver, properties, products);
         this.nanoTime = nanoTime;
         this.driver = driver;
         this.properties = properties;
@@ -67,6 +75,11 @@ final class CudaDevice {
     /** The host's clock, in nanoseconds from any origin. */
     long nanoTime() {
         return nanoTime.getAsLong();
+    }
+
+    /** Chooses algorithms; for calls within {@link #call}. */
+    MatmulTuner tuner() {
+        return tuner;
     }
 
     /** The stream of all work. */

@@ -81,7 +81,12 @@ public final class CudaRuntimeProvider implements TensorRuntimeProvider {
         DeviceProperties chosen = libraries.devices().get(index);
         CudaKernels kernels = KernelModules.find(chosen);
         return open(
-                driver.get(), chosen, CudaTensorRuntime.ordered(known, known.get(index)), kernels, System::nanoTime);
+                driver.get(),
+                chosen,
+                CudaTensorRuntime.ordered(known, known.get(index)),
+                kernels,
+                System::nanoTime,
+                MatmulTuner.Settings.ofProperties());
     }
 
     /** Opens a device of any driver; host time is told by {@code nanoTime}. */
@@ -90,8 +95,9 @@ public final class CudaRuntimeProvider implements TensorRuntimeProvider {
             DeviceProperties properties,
             List<Device> devices,
             CudaKernels kernels,
-            LongSupplier nanoTime) {
+            LongSupplier nanoTime,
+            MatmulTuner.Settings products) {
         return new CudaTensorRuntime(
-                devices, new CudaDevice(driver, properties, kernels.image(), nanoTime), kernels.source());
+                devices, new CudaDevice(driver, properties, kernels.image(), nanoTime, products), kernels.source());
     }
 }

@@ -149,7 +149,8 @@ final class KernelModules {
         }
     }
 
-    private static Path cacheFolder() {
+    /** The folder of what is made once per device. */
+    static Path cacheFolder() {
         String named = System.getProperty(CACHE);
         if (named != null && !named.isBlank()) {
             return Path.of(named);

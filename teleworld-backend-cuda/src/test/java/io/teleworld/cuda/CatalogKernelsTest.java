@@ -12,6 +12,7 @@ import io.teleworld.runtime.TensorRuntime;
 import io.teleworld.testkit.GraphCase;
 import io.teleworld.testkit.OperatorCases;
 import io.teleworld.testkit.RandomGraphs;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
@@ -29,7 +30,8 @@ class CatalogKernelsTest {
                         properties,
                         List.of(CudaRuntimeProvider.device(properties, driver.version())),
                         new CudaKernels(new CatalogKernels(), new byte[0]),
-                        driver::nanoTime);
+                        driver::nanoTime,
+                        new MatmulTuner.Settings(Path.of("unused"), 1));
                 Program p = runtime.compile(c.graph(), c.asWeights(), precision);
                 Scope scope = Scope.root("launch")) {
             p.run(c.inputs(), p.newState(scope), RunOptions.DEFAULT, scope);

@@ -6,6 +6,7 @@ import io.teleworld.cuda.driver.RecordingDriver;
 import io.teleworld.graph.Op;
 import io.teleworld.runtime.TensorRuntime;
 import io.teleworld.testkit.TensorRuntimeContract;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
@@ -21,13 +22,18 @@ class CudaTensorRuntimeTest extends TensorRuntimeContract {
     }
 
     static TensorRuntime open(RecordingDriver driver, Set<Class<? extends Op>> lacking) {
+        return open(driver, lacking, new MatmulTuner.Settings(Path.of("unused"), 1));
+    }
+
+    static TensorRuntime open(RecordingDriver driver, Set<Class<? extends Op>> lacking, MatmulTuner.Settings products) {
         var properties = driver.devices().get(0);
         return CudaRuntimeProvider.open(
                 driver,
                 properties,
                 List.of(CudaRuntimeProvider.device(properties, driver.version())),
                 new CudaKernels(new EmulatedKernels(driver, lacking), new byte[0]),
-                driver::nanoTime);
+                driver::nanoTime,
+                products);
     }
 
     @Override

@@ -247,6 +247,27 @@ public interface CudaDriver {
      */
     Matmul createMatmul(MatmulShape shape, long workspaceBytes);
 
+    /** cuBLASLt's version as it says it: 130100 is 13.1.0. Algorithms are good for one version. */
+    long matmulVersion();
+
+    /**
+     * Algorithms that may suit, the heuristic's best first.
+     *
+     * @param most how many at most
+     * @return at least one, each in bytes that {@link #createMatmul(MatmulShape, long, byte[])} takes, in another process
+     *     with the same device and versions, too
+     * @throws io.teleworld.error.TeleWorldException of category BACKEND if no algorithm fits; names the shape
+     */
+    List<byte[]> matmulAlgorithms(MatmulShape shape, long workspaceBytes, int most);
+
+    /**
+     * A product with a given algorithm.
+     *
+     * @param algorithm of {@link #matmulAlgorithms}
+     * @throws io.teleworld.error.TeleWorldException of category BACKEND if the algorithm does not fit the shape
+     */
+    Matmul createMatmul(MatmulShape shape, long workspaceBytes, byte[] algorithm);
+
     /**
      * What a product reads and writes; addresses are aligned to 16 bytes.
      *

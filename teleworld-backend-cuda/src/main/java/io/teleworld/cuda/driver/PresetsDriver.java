@@ -10,7 +10,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import org.bytedeco.cuda.cublas.cublasLtContext;
+import org.bytedeco.cuda.cublas.cublasLtMatmulAlgo_t;
 import org.bytedeco.cuda.cublas.cublasLtMatmulDescOpaque_t;
 import org.bytedeco.cuda.cublas.cublasLtMatmulHeuristicResult_t;
 import org.bytedeco.cuda.cublas.cublasLtMatmulPreferenceOpaque_t;
@@ -43,6 +45,9 @@ final class PresetsDriver implements CudaDriver {
 
     /** A block may use this much dynamic shared memory without asking for more. */
     private static final int PLAIN_SHARED_BYTES = 48 * 1024;
+
+    /** A {@code cublasLtMatmulAlgo_t} is eight numbers of 64 bits. */
+    private static final int ALGORITHM_LONGS = 8;
 
     /** Views start at multiples of this, see StaticPlan. */
     private static final int ALIGNMENT = 16;
@@ -479,6 +484,12 @@ final class PresetsDriver implements CudaDriver {
         return matmuls;
     }
 
+    private void requireMatmul() {
+        if (!matmuls) {
+            throw new TeleWorldException(TeleWorldException.Category.BACKEND, "cuBLASLt could not be loaded");
+        }
+    }
+
     private cublasLtContext handle() {
         int[] device = new int[1];
         check("cuCtxGetDevice", cudart.cuCtxGetDevice(device));
@@ -491,17 +502,38 @@ final class PresetsDriver implements CudaDriver {
 
     @Override
     public Matmul createMatmul(MatmulShape shape, long workspaceBytes) {
-        if (!matmuls) {
-            throw new TeleWorldException(TeleWorldException.Category.BACKEND, "cuBLASLt could not be loaded");
-        }
+        return matmul(shape, workspaceBytes, m -> m.set(m.propose(1).get(0)));
+    }
+
+    @Override
+    public Matmul createMatmul(MatmulShape shape, long workspaceBytes, byte[] algorithm) {
+        return matmul(shape, workspaceBytes, m -> m.setChecked(algorithm));
+    }
+
+    private PresetsMatmul matmul(MatmulShape shape, long workspaceBytes, Consumer<PresetsMatmul> choice) {
+        requireMatmul();
         PresetsMatmul m = new PresetsMatmul(handle(), shape, workspaceBytes);
         try {
-            m.choose();
+            m.describe();
+            choice.accept(m);
             return m;
         } catch (RuntimeException e) {
             m.close();
             throw e;
         }
+    }
+
+    @Override
+    public long matmulVersion() {
+        requireMatmul();
+        return cublas.cublasLtGetVersion();
+    }
+
+    @Override
+    public List<byte[]> matmulAlgorithms(MatmulShape shape, long workspaceBytes, int most) {
+        List<byte[]> out = new ArrayList<>();
+        matmul(shape, workspaceBytes, m -> out.addAll(m.propose(most))).close();
+        return out;
     }
 
     @Override
@@ -532,7 +564,7 @@ final class PresetsDriver implements CudaDriver {
         private final long workspaceBytes;
         private final cublasLtMatmulDescOpaque_t description;
         private final List<cublasLtMatrixLayoutOpaque_t> layouts = new ArrayList<>();
-        private final cublasLtMatmulHeuristicResult_t chosen = new cublasLtMatmulHeuristicResult_t(1);
+        private final cublasLtMatmulAlgo_t chosen = new cublasLtMatmulAlgo_t(1);
         private final FloatPointer one = new FloatPointer(1f);
         private final FloatPointer zero = new FloatPointer(0f);
 
@@ -548,7 +580,8 @@ final class PresetsDriver implements CudaDriver {
             }
         }
 
-        void choose() {
+        /** Says what is multiplied; once, before an algorithm is set. */
+        void describe() {
             attribute(
                     cublas.CUBLASLT_MATMUL_DESC_TRANSA, shape.transposedB() ? cublas.CUBLAS_OP_T : cublas.CUBLAS_OP_N);
             attribute(cublas.CUBLASLT_MATMUL_DESC_TRANSB, cublas.CUBLAS_OP_N);
@@ -569,7 +602,12 @@ final class PresetsDriver implements CudaDriver {
             }
             layouts.add(layout(in, shape.k(), shape.m(), shape.strideA()));
             layouts.add(layout(type(shape.result()), shape.n(), shape.m(), shape.strideD()));
+        }
+
+        /** The heuristic's algorithms, the best first; at least one. */
+        List<byte[]> propose(int most) {
             try (PointerPointer<Pointer> out = new PointerPointer<>(1);
+                    cublasLtMatmulHeuristicResult_t proposals = new cublasLtMatmulHeuristicResult_t(most);
                     IntPointer found = new IntPointer(1)) {
                 checkCublas("cublasLtMatmulPreferenceCreate", cublas.cublasLtMatmulPreferenceCreate(out));
                 cublasLtMatmulPreferenceOpaque_t preference = new cublasLtMatmulPreferenceOpaque_t(out.get(0));
@@ -597,16 +635,70 @@ final class PresetsDriver implements CudaDriver {
                             layouts.get(2),
                             layouts.get(2),
                             preference,
-                            1,
-                            chosen,
+                            most,
+                            proposals,
                             found);
                     checkCublas("cublasLtMatmulAlgoGetHeuristic for " + shape, status);
-                    if (found.get() < 1) {
+                    List<byte[]> algorithms = new ArrayList<>();
+                    for (int i = 0; i < found.get(); i++) {
+                        cublasLtMatmulHeuristicResult_t p = proposals.getPointer(i);
+                        if (p.state() == cublas.CUBLAS_STATUS_SUCCESS) {
+                            algorithms.add(bytes(p.algo()));
+                        }
+                    }
+                    if (algorithms.isEmpty()) {
                         throw new TeleWorldException(
                                 TeleWorldException.Category.BACKEND, "cuBLASLt has no algorithm for " + shape);
                     }
+                    return algorithms;
                 } finally {
                     checkCublas("cublasLtMatmulPreferenceDestroy", cublas.cublasLtMatmulPreferenceDestroy(preference));
+                }
+            }
+        }
+
+        /** An algorithm is plain data, good for the same version of the library. */
+        private static byte[] bytes(cublasLtMatmulAlgo_t algorithm) {
+            ByteBuffer b = ByteBuffer.allocate(ALGORITHM_LONGS * Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            for (int i = 0; i < ALGORITHM_LONGS; i++) {
+                b.putLong(algorithm.data(i));
+            }
+            return b.array();
+        }
+
+        void set(byte[] algorithm) {
+            if (algorithm.length != ALGORITHM_LONGS * Long.BYTES) {
+                throw new TeleWorldException(
+                        TeleWorldException.Category.BACKEND,
+                        "an algorithm of " + algorithm.length + " bytes for " + shape + "; it must have "
+                                + ALGORITHM_LONGS * Long.BYTES);
+            }
+            ByteBuffer b = ByteBuffer.wrap(algorithm).order(ByteOrder.LITTLE_ENDIAN);
+            for (int i = 0; i < ALGORITHM_LONGS; i++) {
+                chosen.data(i, b.getLong());
+            }
+        }
+
+        /** Takes an algorithm from elsewhere if cuBLASLt says that it fits. */
+        void setChecked(byte[] algorithm) {
+            set(algorithm);
+            try (cublasLtMatmulHeuristicResult_t result = new cublasLtMatmulHeuristicResult_t(1)) {
+                checkCublas(
+                        "cublasLtMatmulAlgoCheck for " + shape,
+                        cublas.cublasLtMatmulAlgoCheck(
+                                handle,
+                                description,
+                                layouts.get(0),
+                                layouts.get(1),
+                                layouts.get(2),
+                                layouts.get(2),
+                                chosen,
+                                result));
+                if (result.workspaceSize() > workspaceBytes) {
+                    throw new TeleWorldException(
+                            TeleWorldException.Category.BACKEND,
+                            "an algorithm for " + shape + " needs " + result.workspaceSize()
+                                    + " bytes of scratch memory; there are " + workspaceBytes);
                 }
             }
         }
@@ -686,7 +778,7 @@ final class PresetsDriver implements CudaDriver {
                             layouts.get(2),
                             result,
                             layouts.get(2),
-                            chosen.algo(),
+                            chosen,
                             new Address(memory.workspace()),
                             workspaceBytes,
                             stream));

@@ -42,6 +42,8 @@ public final class RecordingDriver implements CudaDriver {
     private boolean current;
     private boolean idle;
     private double deviceMillis;
+    private List<Double> algorithmMillis = List.of(0.0);
+    private String name = "recording device";
     private long hostNanos;
     private int failAt = -1;
     private @Nullable Supplier<? extends RuntimeException> failure;
@@ -88,6 +90,15 @@ public final class RecordingDriver implements CudaDriver {
     /** The host's clock: a microsecond per call to the driver, 5 ms per wait for a stream. */
     public synchronized long nanoTime() {
         return hostNanos;
+    }
+
+    /** Algorithms of products by what each takes longer than other work, in the heuristic's order. */
+    public synchronized void algorithms(Double... millis) {
+        algorithmMillis = List.of(millis);
+    }
+
+    public synchronized void rename(String device) {
+        name = device;
     }
 
     /** From now on calls are not recorded and captured work is not done, so that nothing is allocated for it. */
@@ -257,10 +268,12 @@ public final class RecordingDriver implements CudaDriver {
 
     private final class FakeMatmul extends Handle implements Matmul {
         private final MatmulShape shape;
+        private final int algorithm;
 
-        FakeMatmul(MatmulShape shape) {
+        FakeMatmul(MatmulShape shape, int algorithm) {
             super("matmul");
             this.shape = shape;
+            this.algorithm = algorithm;
         }
     }
 
@@ -279,7 +292,7 @@ public final class RecordingDriver implements CudaDriver {
 
     @Override
     public List<DeviceProperties> devices() {
-        return List.of(new DeviceProperties(0, "recording device", 9, 0, 132, totalBytes, 227 * 1024, 1_980_000));
+        return List.of(new DeviceProperties(0, name, 9, 0, 132, totalBytes, 227 * 1024, 1_980_000));
     }
 
     @Override
@@ -528,7 +541,31 @@ public final class RecordingDriver implements CudaDriver {
         if (!matmuls) {
             throw new TeleWorldException(TeleWorldException.Category.BACKEND, "no matrix products");
         }
-        return new FakeMatmul(shape);
+        return new FakeMatmul(shape, 0);
+    }
+
+    @Override
+    public synchronized Matmul createMatmul(MatmulShape shape, long workspaceBytes, byte[] algorithm) {
+        deviceCall("createMatmul with " + algorithm[0]);
+        if (algorithm.length != 1 || algorithm[0] < 0 || algorithm[0] >= algorithmMillis.size()) {
+            throw new TeleWorldException(TeleWorldException.Category.BACKEND, "unknown algorithm");
+        }
+        return new FakeMatmul(shape, algorithm[0]);
+    }
+
+    @Override
+    public long matmulVersion() {
+        return 130100;
+    }
+
+    @Override
+    public synchronized List<byte[]> matmulAlgorithms(MatmulShape shape, long workspaceBytes, int most) {
+        deviceCall("matmulAlgorithms");
+        List<byte[]> out = new ArrayList<>();
+        for (int i = 0; i < Math.min(most, algorithmMillis.size()); i++) {
+            out.add(new byte[] {(byte) i});
+        }
+        return out;
     }
 
     @Override
@@ -546,7 +583,10 @@ public final class RecordingDriver implements CudaDriver {
         if ((memory.scaleA() != null) != scaled || (memory.scaleB() != null) != scaled) {
             throw new IllegalStateException("scales do not fit the operands");
         }
-        ((FakeStream) stream).submit(() -> multiply(m.shape, memory));
+        ((FakeStream) stream).submit(() -> {
+            deviceMillis += algorithmMillis.get(m.algorithm);
+            multiply(m.shape, memory);
+        });
     }
 
     private void multiply(MatmulShape s, MatmulMemory m) {
