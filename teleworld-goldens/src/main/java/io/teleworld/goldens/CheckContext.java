@@ -8,8 +8,10 @@ import io.teleworld.runtime.RunOptions;
 import io.teleworld.runtime.Scope;
 import io.teleworld.runtime.TensorRuntime;
 import io.teleworld.runtime.Weights;
+import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import io.teleworld.tensor.Tensor;
+import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -37,14 +39,26 @@ record CheckContext(TensorRuntime runtime, Precision precision, Scope scope) {
         return run(program, newState(program), RunOptions.DEFAULT, inputs, output);
     }
 
-    /** One run; all outputs. */
+    /** One run; all outputs, truth values as 1 and 0. */
     Map<String, float[]> runAll(
             Program program, ProgramState state, RunOptions options, Map<String, ? extends Tensor> inputs) {
         try (Scope results = scope.child("run")) {
             Map<String, float[]> out = new HashMap<>();
-            program.run(inputs, state, options, results).forEach((n, t) -> out.put(n, t.toFloatArray()));
+            program.run(inputs, state, options, results).forEach((n, t) -> out.put(n, floats(t)));
             return out;
         }
+    }
+
+    private static float[] floats(Tensor t) {
+        if (t.dtype() != DType.BOOL) {
+            return t.toFloatArray();
+        }
+        ByteBuffer truth = t.hostBuffer();
+        float[] out = new float[Math.toIntExact(t.elementCount())];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = truth.get(truth.position() + i) == 0 ? 0 : 1;
+        }
+        return out;
     }
 
     float[] run(

@@ -481,12 +481,9 @@ final class SuperResolutionKinds {
                 found.put("mid.temb", user(graph, "condition_embedder.time_embedder.linear_2.weight"));
                 found.put("mid.time_proj", user(graph, "condition_embedder.time_proj.weight"));
                 for (int layer = 0; layer < config.numLayers(); layer++) {
-                    // Outside the draft only its result is cast: from kept or not to a number.
                     for (Node n : graph.nodes()) {
-                        boolean inside = n.name().startsWith("blocks." + layer + ".")
-                                && !n.name().contains(".draft.");
-                        if (inside && n.op() instanceof Op.Cast) {
-                            found.put("kept." + layer, n.output());
+                        if (n.name().startsWith("blocks." + layer + ".") && n.op() instanceof Op.WindowAttention) {
+                            found.put("kept." + layer, n.inputs().get(3));
                         }
                     }
                 }
