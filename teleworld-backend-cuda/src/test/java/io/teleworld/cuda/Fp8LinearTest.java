@@ -31,6 +31,14 @@ class Fp8LinearTest {
 
     private static final int WIDTH = 48;
 
+    /**
+     * Three bits of mantissa round by 2.6 % in the mean, both operands of one layer by 3.7 %; the sums of these small layers
+     * spread by 0.4 % around that.
+     */
+    private static final double ONE_LAYER = 0.065;
+
+    private static final double TWO_LAYERS = 0.09;
+
     private final SplittableRandom random = new SplittableRandom();
 
     private HostTensor draw(double size, long... shape) {
@@ -89,7 +97,7 @@ class Fp8LinearTest {
                                 assertThat(got.dtype()).isEqualTo(DType.F32);
                                 assertThat(TensorAssertions.relativeError(got, e))
                                         .as(name)
-                                        .isLessThan(0.05);
+                                        .isLessThan(name.equals("direct") ? ONE_LAYER : TWO_LAYERS);
                             }
                         });
             }
