@@ -35,6 +35,17 @@ public interface TensorRuntime extends AutoCloseable {
      */
     Program compile(Graph graph, Weights weights, Precision precision);
 
+    /**
+     * Makes a sequence of runs of this runtime's programs ready to be repeated. By default it is done run by run; a
+     * runtime may keep results on its device in between and do all of it in one go.
+     *
+     * @param scope owns what is returned
+     * @throws IllegalArgumentException if a program or a state is of another runtime
+     */
+    default PreparedSequence prepare(RunSequence sequence, Scope scope) {
+        return scope.adopt(new SteppedSequence(sequence));
+    }
+
     @Override
     void close();
 }

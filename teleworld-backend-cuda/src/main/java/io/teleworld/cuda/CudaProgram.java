@@ -59,7 +59,7 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
 
     private CudaDriver.@Nullable PinnedMemory pinnedIn;
     private CudaDriver.@Nullable PinnedMemory pinnedOut;
-    /** Counts replacements of the above, which captured runs name by address. */
+    /** Counts replacements of the above. */
     private long generation;
 
     /** Two events around a replayed graph; made before the first capture. */
@@ -128,6 +128,16 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
         return stateLayout;
     }
 
+    /** Holds the program, and a state of it, for a sequence; see {@link #enter}. */
+    void hold(@Nullable CudaProgramState state) {
+        enter(state);
+    }
+
+    /** Ends {@link #hold}. */
+    void letGo(@Nullable CudaProgramState state) {
+        leave(state);
+    }
+
     RuntimeLedger ownLedger() {
         return ledger();
     }
@@ -158,9 +168,7 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
             RunOptions options,
             Map<String, Long> symbols) {
         Map<String, List<Integer>> written = state == null ? Map.of() : state.writtenSlots(options);
-        RunShape shape = state == null
-                ? RunShape.stateless(symbols)
-                : new RunShape(symbols, state.visibleSlots(options), written, options.writeRegisters());
+        RunShape shape = shape(symbols, state, options);
         return device.call(() -> {
             long start = device.nanoTime();
             Executables.Entry known = known(shape, state);
@@ -207,6 +215,14 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
         });
     }
 
+    /** What a run with these options depends on, as the state is now. */
+    static RunShape shape(Map<String, Long> symbols, @Nullable CudaProgramState state, RunOptions options) {
+        return state == null
+                ? RunShape.stateless(symbols)
+                : new RunShape(
+                        symbols, state.visibleSlots(options), state.writtenSlots(options), options.writeRegisters());
+    }
+
     private static void forget(CudaProgramState state, RuntimeException failure) {
         try {
             state.forget();
@@ -230,15 +246,23 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
         if (ended == null) {
             ended = device.driver().createEvent();
         }
-        StaticPlan plan = StaticPlan.of(lowered, shape, weightLayout, stateLayout, kernels, products, types);
-        reserve(plan.memory());
-        LOG.info("{}", plan);
+        StaticPlan plan = planned(shape);
+        pinnedIn = pinned(pinnedIn, plan.memory().inputBytes());
+        pinnedOut = pinned(pinnedOut, plan.memory().outputBytes());
         Executables.Entry entry = new Executables.Entry(plan, capture(plan, state), generation);
         captured(state).put(shape, entry);
         return entry;
     }
 
-    /** Makes the arena and the pinned buffers large enough, before anything is launched. */
+    /** The plan of a run, for which there is memory from now on; for calls within the device. */
+    StaticPlan planned(RunShape shape) {
+        StaticPlan plan = StaticPlan.of(lowered, shape, weightLayout, stateLayout, kernels, products, types);
+        reserve(plan.memory());
+        LOG.info("{}", plan);
+        return plan;
+    }
+
+    /** Makes the arena large enough, before anything is launched. */
     private void reserve(MemoryEstimate memory) {
         CudaDriver driver = device.driver();
         if (memory.arenaBytes() > arena.bytes()) {
@@ -251,8 +275,11 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
             arena = new DeviceMemory(device, 0, 0);
             arena = device.allocate(memory.arenaBytes());
         }
-        pinnedIn = pinned(pinnedIn, memory.inputBytes());
-        pinnedOut = pinned(pinnedOut, memory.outputBytes());
+    }
+
+    /** Counts replacements of the memory that captured work names by address. */
+    long generation() {
+        return generation;
     }
 
     private CudaDriver.@Nullable PinnedMemory pinned(CudaDriver.@Nullable PinnedMemory held, long bytes) {
@@ -378,12 +405,7 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
         Bases bases = bases(plan, state);
         long input = bases.input();
         long output = bases.output();
-        // Loads kernels and chooses algorithms before the capture, during which neither is allowed.
-        List<Runnable> work = new ArrayList<>();
-        for (StaticPlan.Step s : plan.steps()) {
-            work.addAll(resolve(plan, s, bases));
-        }
-        device.tuner().keep();
+        List<Runnable> work = work(plan, bases);
         CudaDriver driver = device.driver();
         CudaDriver.Stream stream = device.stream();
         driver.beginCapture(stream);
@@ -402,6 +424,34 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
             throw e;
         }
         return driver.endCapture(stream);
+    }
+
+    /**
+     * Everything between the copies of a run, to be launched. Loads kernels and chooses algorithms, neither of which is
+     * allowed during a capture.
+     */
+    private List<Runnable> work(StaticPlan plan, Bases bases) {
+        List<Runnable> work = new ArrayList<>();
+        for (StaticPlan.Step s : plan.steps()) {
+            work.addAll(resolve(plan, s, bases));
+        }
+        device.tuner().keep();
+        return work;
+    }
+
+    /** A planned run without copies from and to the host, for calls within the device and until the generation changes. */
+    PlacedRun placed(StaticPlan plan, @Nullable CudaProgramState state) {
+        Bases bases = bases(plan, state);
+        Map<String, PlacedRun.Place> inputs = new HashMap<>();
+        plan.inputs().forEach((name, id) -> inputs.put(name, place(plan, id, bases)));
+        Map<String, PlacedRun.Place> outputs = new HashMap<>();
+        plan.outputs().forEach((name, id) -> outputs.put(name, place(plan, id, bases)));
+        return new PlacedRun(inputs, outputs, work(plan, bases));
+    }
+
+    private static PlacedRun.Place place(StaticPlan plan, int id, Bases bases) {
+        StaticPlan.Buffer b = plan.buffers().get(id);
+        return new PlacedRun.Place(bases.of(b), b.bytes());
     }
 
     private List<Runnable> resolve(StaticPlan plan, StaticPlan.Step step, Bases bases) {

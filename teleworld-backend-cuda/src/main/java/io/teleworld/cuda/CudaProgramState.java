@@ -6,6 +6,7 @@ import io.teleworld.graph.State;
 import io.teleworld.runtime.ProgramChecks;
 import io.teleworld.runtime.RunOptions;
 import io.teleworld.runtime.support.AbstractProgramState;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,6 +22,9 @@ final class CudaProgramState extends AbstractProgramState<CudaProgramState> {
     private final StateLayout layout;
     private final DeviceMemory memory;
     private final Map<String, FrameRing> rings = new LinkedHashMap<>();
+    /** The values of {@link #rings}. */
+    private final FrameRing[] all;
+
     private final Executables executables;
 
     CudaProgramState(CudaProgram owner) {
@@ -30,6 +34,7 @@ final class CudaProgramState extends AbstractProgramState<CudaProgramState> {
         this.layout = owner.stateLayout();
         this.executables = new Executables(CudaProgram.CAPTURED_AT_MOST);
         layout.capacities().forEach((group, capacity) -> rings.put(group, new FrameRing(capacity)));
+        all = rings.values().toArray(new FrameRing[0]);
         memory = owner.allocateState();
         device.retain();
         count(memory.bytes());
@@ -48,6 +53,33 @@ final class CudaProgramState extends AbstractProgramState<CudaProgramState> {
 
     long address() {
         return memory.address();
+    }
+
+    /** Grows whenever which frame is in which slot changes. */
+    long version() {
+        long sum = 0;
+        for (FrameRing ring : all) {
+            sum += ring.version();
+        }
+        return sum;
+    }
+
+    /** Which frames are in which slots, for {@link #restoreSlots}. */
+    List<FrameRing> slots() {
+        List<FrameRing> out = new ArrayList<>();
+        rings.forEach((group, ring) -> {
+            FrameRing copy = new FrameRing(layout.capacities().getOrDefault(group, 0));
+            copy.copyFrom(ring);
+            out.add(copy);
+        });
+        return out;
+    }
+
+    /** Takes {@link #slots} back; the memory is as it is. */
+    void restoreSlots(List<FrameRing> slots) {
+        for (int i = 0; i < all.length; i++) {
+            all[i].copyFrom(slots.get(i));
+        }
     }
 
     private FrameRing ring(String group) {

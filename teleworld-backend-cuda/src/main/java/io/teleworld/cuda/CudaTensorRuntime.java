@@ -8,8 +8,11 @@ import io.teleworld.graph.Op;
 import io.teleworld.runtime.Device;
 import io.teleworld.runtime.MemoryFigures;
 import io.teleworld.runtime.Precision;
+import io.teleworld.runtime.PreparedSequence;
 import io.teleworld.runtime.Program;
 import io.teleworld.runtime.ProgramChecks;
+import io.teleworld.runtime.RunSequence;
+import io.teleworld.runtime.Scope;
 import io.teleworld.runtime.TensorRuntime;
 import io.teleworld.runtime.Weights;
 import io.teleworld.runtime.support.RuntimeLedger;
@@ -102,6 +105,13 @@ final class CudaTensorRuntime implements TensorRuntime {
         CudaProgram program =
                 new CudaProgram(device, ledger, graph, lowered, weights, kernels, products, types(lowered, precision));
         return ledger.add(program, program.weightBytes());
+    }
+
+    /** All runs become one captured graph; results stay on the device in between. */
+    @Override
+    public PreparedSequence prepare(RunSequence sequence, Scope scope) {
+        ledger.requireOpen();
+        return scope.adopt(new CudaSequence(device, ledger, sequence));
     }
 
     private static ElementTypes types(Graph lowered, Precision precision) {

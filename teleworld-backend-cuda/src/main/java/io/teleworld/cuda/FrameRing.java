@@ -19,9 +19,16 @@ final class FrameRing {
 
     private final BitSet taken = new BitSet();
     private int newest = -1;
+    /** Counts changes of which frame is where. */
+    private long version;
 
     FrameRing(int capacity) {
         this.capacity = capacity;
+    }
+
+    /** Grows whenever which frame is where changes. */
+    long version() {
+        return version;
     }
 
     /** Held frames in the order of their first writing. */
@@ -77,6 +84,7 @@ final class FrameRing {
             if (slotOf.putIfAbsent(frames.get(i), slots.get(i)) == null) {
                 newest = slots.get(i);
                 taken.set(newest);
+                version++;
             }
         }
     }
@@ -86,6 +94,7 @@ final class FrameRing {
             Integer slot = slotOf.remove(frame);
             if (slot != null) {
                 taken.clear(slot);
+                version++;
             }
         }
     }
@@ -94,6 +103,7 @@ final class FrameRing {
         slotOf.clear();
         taken.clear();
         newest = -1;
+        version++;
     }
 
     void copyFrom(FrameRing other) {

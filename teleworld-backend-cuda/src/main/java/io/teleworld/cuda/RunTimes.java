@@ -1,10 +1,11 @@
 package io.teleworld.cuda;
 
+import io.teleworld.runtime.PreparedSequence;
 import io.teleworld.runtime.Program;
 import java.util.Optional;
 
 /**
- * Where the time of a program's runs went, as sums since it was compiled. Immutable.
+ * Where the time of the runs of a program or of a sequence went, as sums since it was made. Immutable.
  *
  * <p>Only runs that replayed a captured graph are timed: not the first of a shape, which plans and captures, and not
  * those under a {@link CudaProfiler}. Device time is that between two CUDA events around the graph, copies from and to
@@ -25,6 +26,11 @@ public record RunTimes(long runs, long planned, long deviceNanos, long hostNanos
     /** The times of a program of this runtime so far; nothing for other runtimes' programs. */
     public static Optional<RunTimes> of(Program program) {
         return program instanceof CudaProgram own ? Optional.of(own.times()) : Optional.empty();
+    }
+
+    /** The times of a sequence that this runtime prepared; nothing for other runtimes' sequences. */
+    public static Optional<RunTimes> of(PreparedSequence sequence) {
+        return sequence instanceof CudaSequence own ? Optional.of(own.times()) : Optional.empty();
     }
 
     /** Both together, of two programs for instance. */

@@ -14,9 +14,11 @@ import io.teleworld.graph.State;
 import io.teleworld.graph.Value;
 import io.teleworld.runtime.MemoryFigures;
 import io.teleworld.runtime.Precision;
+import io.teleworld.runtime.PreparedSequence;
 import io.teleworld.runtime.Program;
 import io.teleworld.runtime.ProgramState;
 import io.teleworld.runtime.RunOptions;
+import io.teleworld.runtime.RunSequence;
 import io.teleworld.runtime.Scope;
 import io.teleworld.runtime.TensorRuntime;
 import io.teleworld.runtime.Weights;
@@ -500,6 +502,140 @@ public abstract class TensorRuntimeContract {
         d.b.output("y", d.b.reshape(y, frames, Dim.of(3), Dim.of(4)));
         d.b.output("total", sum);
         return d.done();
+    }
+
+    // ------------------------------------------------------------------------------------------ sequences
+
+    /** A sequence does what its runs do one by one, whatever happens to the states and programs in between. */
+    @Test
+    final void sequencesEqualTheirRuns() {
+        long seed = new Random().nextLong();
+        SplittableRandom r = new SplittableRandom(seed);
+        HostTensor constant = draw(r, 1, 3, 4);
+        try (Scope scope = Scope.root("sequence");
+                Program a = compile(cachedAttention(seed));
+                Program b = compile(cachedAttention(seed + 1))) {
+            ProgramState ours = a.newState(scope);
+            ProgramState plain = a.newState(scope);
+            ProgramState ourOther = b.newState(scope);
+            ProgramState plainOther = b.newState(scope);
+            PreparedSequence sequence = runtime.prepare(sequence(a, ours, b, ourOther, constant), scope);
+            for (int i = 0; i < 6; i++) {
+                HostTensor x = draw(r, 2, 3, 4);
+                sequence.input("x").mutableBuffer().put(0, x.hostBuffer(), 0, 2 * 3 * 4 * 4);
+                sequence.run();
+                Map<String, Tensor> expected = oneByOne(a, plain, b, plainOther, x, constant, scope);
+                for (Map.Entry<String, Tensor> e : expected.entrySet()) {
+                    assertThat(TensorAssertions.relativeError(sequence.output(e.getKey()), e.getValue()))
+                            .as("%s of repetition %d, seed %d", e.getKey(), i, seed)
+                            .isLessThan(1e-5);
+                }
+                assertThat(ours.frames(GROUP)).isEqualTo(plain.frames(GROUP));
+                for (ProgramState s : List.of(ours, plain)) {
+                    if (i == 2) {
+                        s.evict(GROUP, List.of(1, 2));
+                    } else if (i == 4) {
+                        // A longer run of the same program, which may take more memory and leaves frames behind.
+                        RunOptions many = RunOptions.DEFAULT
+                                .withVisible(GROUP, List.of())
+                                .withWritten(GROUP, List.of(7, 5, 0));
+                        a.run(Map.of("x", draw(new SplittableRandom(seed), 3, 3, 4)), s, many, scope);
+                    }
+                }
+            }
+        }
+    }
+
+    private static final RunOptions WRITES_0_1 =
+            RunOptions.DEFAULT.withVisible(GROUP, List.of()).withWritten(GROUP, List.of(0, 1));
+    private static final RunOptions SEES_0_1 =
+            RunOptions.DEFAULT.withVisible(GROUP, List.of(1, 0)).withoutRegisterWrites();
+    private static final RunOptions WRITES_2_3 =
+            RunOptions.DEFAULT.withVisible(GROUP, List.of(0, 1)).withWritten(GROUP, List.of(2, 3));
+
+    private static RunSequence sequence(
+            Program a, ProgramState ours, Program b, ProgramState other, HostTensor constant) {
+        return new RunSequence(
+                List.of(
+                        new RunSequence.Run(
+                                a,
+                                ours,
+                                WRITES_0_1,
+                                Map.of("x", new RunSequence.Given("x", DType.F32, Shape.of(2, 3, 4)))),
+                        new RunSequence.Run(a, ours, SEES_0_1, Map.of("x", new RunSequence.Result(0, "y"))),
+                        new RunSequence.Run(b, other, RunOptions.DEFAULT, Map.of("x", new RunSequence.Fixed(constant))),
+                        new RunSequence.Run(a, ours, WRITES_2_3, Map.of("x", new RunSequence.Result(1, "y")))),
+                Map.of(
+                        "first", new RunSequence.Result(0, "y"),
+                        "other", new RunSequence.Result(2, "total"),
+                        "last", new RunSequence.Result(3, "y"),
+                        "total", new RunSequence.Result(3, "total")));
+    }
+
+    private static Map<String, Tensor> oneByOne(
+            Program a,
+            ProgramState state,
+            Program b,
+            ProgramState other,
+            HostTensor x,
+            HostTensor constant,
+            Scope scope) {
+        Map<String, Tensor> first = a.run(Map.of("x", x), state, WRITES_0_1, scope);
+        Map<String, Tensor> second = a.run(Map.of("x", get(first, "y")), state, SEES_0_1, scope);
+        Map<String, Tensor> third = b.run(Map.of("x", constant), other, RunOptions.DEFAULT, scope);
+        Map<String, Tensor> last = a.run(Map.of("x", get(second, "y")), state, WRITES_2_3, scope);
+        return Map.of(
+                "first", get(first, "y"),
+                "other", get(third, "total"),
+                "last", get(last, "y"),
+                "total", get(last, "total"));
+    }
+
+    /** What does not fit is named, and what a sequence holds can be closed in any order. */
+    @Test
+    final void wrongSequencesAreRefused() {
+        HostTensor constant = floats(1, 2);
+        try (Scope scope = Scope.root("sequence");
+                Program p = compile(cache())) {
+            ProgramState state = p.newState(scope);
+            RunSequence.Source given = new RunSequence.Given("g", DType.F32, Shape.of(1, 2));
+            assertRefused(() -> new RunSequence(List.of(), Map.of()), "at least one");
+            assertRefused(() -> run(p, state, Map.of("y", given), Map.of()), "[y]", "[x]");
+            assertRefused(() -> run(p, state, Map.of("x", new RunSequence.Result(0, "all")), Map.of()), "run 0");
+            assertRefused(
+                    () -> run(p, state, Map.of("x", given), Map.of("o", new RunSequence.Result(0, "none"))),
+                    "none",
+                    "[all]");
+            assertRefused(
+                    () -> new RunSequence.Given("g", DType.F32, Shape.of(Dim.symbol("n"))), "g", "must be known");
+            PreparedSequence late =
+                    runtime.prepare(run(p, state, Map.of("x", new RunSequence.Fixed(constant)), Map.of()), scope);
+            assertRefused(late::run, "x");
+            PreparedSequence sequence = runtime.prepare(
+                    run(p, state, Map.of("x", given), Map.of("o", new RunSequence.Result(0, "all"))), scope);
+            assertRefused(() -> sequence.input("h"), "h", "[g]");
+            assertRefused(() -> sequence.output("h"), "h", "[o]");
+            assertThatThrownBy(() -> sequence.output("o")).isInstanceOf(IllegalStateException.class);
+            sequence.run();
+            HostTensor result = sequence.output("o");
+            assertThat(result.toFloatArray()).isEqualTo(new float[2]);
+            state.close();
+            assertClosed(sequence::run);
+            assertThat(result.toFloatArray()).isEqualTo(new float[2]);
+            sequence.close();
+            sequence.close();
+            assertClosed(sequence::run);
+            assertClosed(() -> sequence.input("g"));
+            assertClosed(result::shape);
+        }
+    }
+
+    private static RunSequence run(
+            Program p,
+            ProgramState state,
+            Map<String, RunSequence.Source> inputs,
+            Map<String, RunSequence.Result> outputs) {
+        return new RunSequence(List.of(new RunSequence.Run(p, state, RunOptions.DEFAULT, inputs)), outputs);
     }
 
     // ------------------------------------------------------------------------------------------ ownership

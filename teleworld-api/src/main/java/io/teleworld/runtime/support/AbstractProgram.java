@@ -113,6 +113,37 @@ public abstract class AbstractProgram<S extends AbstractProgramState<S>> impleme
         throw ProgramChecks.foreignState(graph);
     }
 
+    /**
+     * Holds the program and a state for work that a runtime does outside of {@link #run}; {@link #leave} must follow.
+     *
+     * @param state of this program, or null
+     * @throws ResourceClosedException if the program or the state is closed; nothing is then held
+     * @throws IllegalStateException if the state is in a run
+     */
+    protected final void enter(@Nullable S state) {
+        lock.readLock().lock();
+        boolean held = false;
+        try {
+            requireOpen();
+            if (state != null) {
+                state.enter();
+            }
+            held = true;
+        } finally {
+            if (!held) {
+                lock.readLock().unlock();
+            }
+        }
+    }
+
+    /** Ends what {@link #enter} began, on the same thread. */
+    protected final void leave(@Nullable S state) {
+        if (state != null) {
+            state.leave();
+        }
+        lock.readLock().unlock();
+    }
+
     private static Map<String, Tensor> adopt(Map<String, ? extends Tensor> results, Scope scope) {
         Map<String, Tensor> out = new LinkedHashMap<>();
         try {

@@ -162,6 +162,13 @@ public interface CudaDriver {
     /** Takes pinned host memory; {@code bytes} is at least 1. */
     PinnedMemory allocatePinned(long bytes);
 
+    /**
+     * Pins memory that Java owns until {@link PinnedMemory#close}, which leaves the memory as it is.
+     *
+     * @param buffer direct; all of it is pinned, whatever its position
+     */
+    PinnedMemory pin(ByteBuffer buffer);
+
     // ------------------------------------------------------------------------------------------ streams
 
     /** A new stream that does not wait for the default stream. */

@@ -56,6 +56,9 @@ final class PresetsDriver implements CudaDriver {
     /** cuBLASLt's handles by device, made at first use and kept as long as the process. */
     private final Map<Integer, cublasLtContext> handles = new ConcurrentHashMap<>();
 
+    /** Where an elapsed time is returned; reading one then makes no object. */
+    private final ThreadLocal<float[]> elapsed = ThreadLocal.withInitial(() -> new float[1]);
+
     /** Initialises the driver. The presets' cudart class must have been loaded. */
     PresetsDriver() {
         check("cuInit", cudart.cuInit(0));
@@ -200,8 +203,20 @@ final class PresetsDriver implements CudaDriver {
 
         private final Pointer memory;
         private final ByteBuffer buffer;
+        /** Whether the memory is the driver's. */
+        private final boolean allocated;
+
+        PresetsPinned(ByteBuffer owned) {
+            allocated = false;
+            buffer = owned.duplicate().clear().order(ByteOrder.LITTLE_ENDIAN);
+            memory = new BytePointer(buffer);
+            check(
+                    "cuMemHostRegister",
+                    cudart.cuMemHostRegister(memory, buffer.capacity(), cudart.CU_MEMHOSTREGISTER_PORTABLE));
+        }
 
         PresetsPinned(long bytes) {
+            allocated = true;
             try (PointerPointer<Pointer> out = new PointerPointer<>(1)) {
                 check("cuMemHostAlloc", cudart.cuMemHostAlloc(out, bytes, cudart.CU_MEMHOSTALLOC_PORTABLE));
                 memory = out.get(0);
@@ -216,7 +231,11 @@ final class PresetsDriver implements CudaDriver {
 
         @Override
         void release() {
-            check("cuMemFreeHost", cudart.cuMemFreeHost(memory));
+            if (allocated) {
+                check("cuMemFreeHost", cudart.cuMemFreeHost(memory));
+            } else {
+                check("cuMemHostUnregister", cudart.cuMemHostUnregister(memory));
+            }
         }
     }
 
@@ -306,6 +325,11 @@ final class PresetsDriver implements CudaDriver {
         return new PresetsPinned(bytes);
     }
 
+    @Override
+    public PinnedMemory pin(ByteBuffer buffer) {
+        return new PresetsPinned(buffer);
+    }
+
     // ------------------------------------------------------------------------------------------ streams
 
     @Override
@@ -340,7 +364,7 @@ final class PresetsDriver implements CudaDriver {
 
     @Override
     public float elapsedMillis(Event start, Event end) {
-        float[] ms = new float[1];
+        float[] ms = elapsed.get();
         check(
                 "cuEventElapsedTime",
                 cudart.cuEventElapsedTime(ms, ((PresetsEvent) start).event, ((PresetsEvent) end).event));

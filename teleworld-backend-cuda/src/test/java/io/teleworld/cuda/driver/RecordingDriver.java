@@ -242,6 +242,15 @@ public final class RecordingDriver implements CudaDriver {
     private final class FakePinned extends Handle implements PinnedMemory {
         private final ByteBuffer buffer;
 
+        FakePinned(ByteBuffer owned) {
+            super("pinned");
+            if (!owned.isDirect()) {
+                throw new IllegalArgumentException("only direct memory can be pinned");
+            }
+            buffer = owned.duplicate().clear().order(ByteOrder.LITTLE_ENDIAN);
+            pinnedBytes += buffer.capacity();
+        }
+
         FakePinned(long bytes) {
             super("pinned");
             buffer = ByteBuffer.allocateDirect(Math.toIntExact(bytes)).order(ByteOrder.LITTLE_ENDIAN);
@@ -342,6 +351,12 @@ public final class RecordingDriver implements CudaDriver {
     public synchronized PinnedMemory allocatePinned(long bytes) {
         deviceCall("allocatePinned");
         return new FakePinned(bytes);
+    }
+
+    @Override
+    public synchronized PinnedMemory pin(ByteBuffer buffer) {
+        deviceCall("pin");
+        return new FakePinned(buffer);
     }
 
     // ------------------------------------------------------------------------------------------ streams
