@@ -24,11 +24,15 @@ import io.teleworld.error.TeleWorldException;
 import io.teleworld.graph.Dim;
 import io.teleworld.graph.Graph;
 import io.teleworld.graph.GraphBuilder;
+import io.teleworld.graph.Shape;
 import io.teleworld.graph.Value;
+import io.teleworld.runtime.PreparedSequence;
 import io.teleworld.runtime.Program;
 import io.teleworld.runtime.ProgramState;
 import io.teleworld.runtime.RunOptions;
+import io.teleworld.runtime.RunSequence;
 import io.teleworld.runtime.Scope;
+import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import io.teleworld.tensor.Tensor;
 import java.util.ArrayList;
@@ -156,12 +160,12 @@ final class GpuWorkloads {
         report.table(List.of("class", "steps", "ms", "% of time", "TFLOP/s", "% of peak", "GB/s"), rows);
     }
 
-    /** Host and device time per block of the first lane; only programs of the CUDA runtime tell it. */
-    private void hostTime(String name, Optional<RunTimes> steps, Optional<RunTimes> pictures) {
-        if (steps.isEmpty() || pictures.isEmpty()) {
+    /** Host and device time per block of the first lane; only sequences of the CUDA runtime tell it. */
+    private void hostTime(String name, Optional<RunTimes> times) {
+        if (times.isEmpty()) {
             return;
         }
-        HostShare s = HostShare.of(steps.get(), STEPS + 1, pictures.get());
+        HostShare s = HostShare.of(times.get());
         report.line("%s, %s: %s", name, own.label(), s.text());
         Map<String, Object> entry = entry(name + ", host time", own);
         entry.put("deviceMillis", Stages.round(s.deviceMillis()));
@@ -171,23 +175,20 @@ final class GpuWorkloads {
     }
 
     /**
-     * Host time beside device time of a block of transformer runs and one decoder run.
+     * Host time beside device time of a block.
      *
-     * @param blocks how many blocks' worth of transformer runs were replayed
+     * @param blocks how many were replayed
      * @param deviceMillis device time per block
      * @param hostMillis the runtime's own time per block, waiting not included
      */
-    record HostShare(double blocks, double deviceMillis, double hostMillis) {
+    record HostShare(long blocks, double deviceMillis, double hostMillis) {
 
         /** The most that host time may be of device time. */
         private static final double TARGET = 0.02;
 
-        static HostShare of(RunTimes steps, int stepsPerBlock, RunTimes pictures) {
-            double blocks = (double) steps.runs() / stepsPerBlock;
+        static HostShare of(RunTimes t) {
             return new HostShare(
-                    blocks,
-                    (steps.deviceNanos() / blocks + (double) pictures.deviceNanos() / pictures.runs()) / 1e6,
-                    (steps.hostNanos() / blocks + (double) pictures.hostNanos() / pictures.runs()) / 1e6);
+                    t.runs(), t.deviceNanos() / 1e6 / t.runs(), t.hostNanos() / 1e6 / t.runs());
         }
 
         double share() {
@@ -195,7 +196,7 @@ final class GpuWorkloads {
         }
 
         String text() {
-            if (!(blocks > 0) || !(deviceMillis > 0)) {
+            if (blocks == 0 || !(deviceMillis > 0)) {
                 return "host ms and device ms unknown: no run was replayed";
             }
             return String.format(
@@ -331,7 +332,7 @@ final class GpuWorkloads {
     private void product(List<GpuSide> sides) {
         int n = tiny ? 64 : 8192;
         GraphBuilder g = new GraphBuilder("product");
-        Value sum = g.input("x", io.teleworld.tensor.DType.F32, Dim.of(n));
+        Value sum = g.input("x", DType.F32, Dim.of(n));
         Value a = g.parameter("a", 1, n, n);
         Value w = g.parameter("w", n, n);
         for (int i = 0; i < PRODUCTS; i++) {
@@ -391,42 +392,90 @@ final class GpuWorkloads {
                 return new Blocks(side.compile(graph, 2, scope), decoder, decoder.newState(scope), passes, noise);
             });
             for (int k : contexts) {
+                String name = "1.3B block of 3, K = " + k;
                 List<ProgramState> states = new ArrayList<>();
-                List<GpuRuns.Work> lanes = new ArrayList<>();
+                List<PreparedSequence> latents = new ArrayList<>();
+                List<PreparedSequence> pictures = new ArrayList<>();
                 for (int i = 0; i < sides.size(); i++) {
                     Blocks b = made.get(i);
-                    ProgramState state = prepare(
-                                    List.of(sides.get(i)), s -> b.program().newState(scope))
-                            .get(0);
-                    states.add(state);
-                    lanes.add(block(b, state, k, scope));
+                    prepare(List.of(sides.get(i)), side -> {
+                        ProgramState state = b.program().newState(scope);
+                        states.add(state);
+                        fill(b, state, k - BLOCK, scope);
+                        latents.add(sequence(side, b, state, k, false, scope));
+                        return pictures.add(sequence(side, b, state, k, true, scope));
+                    });
                 }
                 double flops =
                         (STEPS + 1) * flops(graph, Map.of("frames", (long) BLOCK, visible(graph), (long) (k - BLOCK)));
-                Blocks first = made.get(0);
-                Optional<RunTimes> steps = RunTimes.of(first.program());
-                Optional<RunTimes> pictures = RunTimes.of(first.decoder());
-                List<List<GpuTimes>> times = take(lanes, 2);
-                hostTime(
-                        "1.3B block of 3, K = " + k,
-                        RunTimes.of(first.program()).flatMap(t -> steps.map(t::since)),
-                        RunTimes.of(first.decoder()).flatMap(t -> pictures.map(t::since)));
+                figures(name + ", transformer", sides, take(repetitions(latents), 1), 0, flops, frames);
+                Optional<RunTimes> before = RunTimes.of(pictures.get(0));
+                List<List<GpuTimes>> times = take(repetitions(pictures), 1);
+                hostTime(name, RunTimes.of(pictures.get(0)).flatMap(t -> before.map(t::since)));
+                figures(name + ", to RGB in host memory", sides, times, 0, flops + decoding, frames);
                 profile(
-                        "1.3B block of 3, K = " + k,
+                        name,
                         List.of(made.get(0).program(), made.get(0).decoder()),
-                        lanes.get(0));
+                        block(made.get(0), states.get(0), k, scope));
                 difference(k, sides, made, states, scope);
-                figures("1.3B block of 3, K = " + k + ", transformer", sides, times, 0, flops, frames);
-                figures(
-                        "1.3B block of 3, K = " + k + ", to RGB in host memory",
-                        sides,
-                        times,
-                        1,
-                        flops + decoding,
-                        frames);
+                latents.forEach(PreparedSequence::close);
+                pictures.forEach(PreparedSequence::close);
                 states.forEach(ProgramState::close);
             }
         }
+    }
+
+    /**
+     * A block as one sequence: the denoising steps, the pass into the cache, and, if pictures are wanted, the decoder.
+     * Latents and noise come from the host each time.
+     */
+    private PreparedSequence sequence(
+            GpuSide side, Blocks b, ProgramState state, int k, boolean pictures, Scope scope) {
+        RunOptions step = RunOptions.DEFAULT.withVisible(
+                VideoTransformer.CACHE_GROUP,
+                IntStream.range(0, k - BLOCK).boxed().toList());
+        RunOptions write = step.withWritten(
+                VideoTransformer.CACHE_GROUP,
+                IntStream.range(k - BLOCK, k).boxed().toList());
+        Shape shape = Shape.of(b.noise().shape());
+        List<RunSequence.Run> runs = new ArrayList<>();
+        RunSequence.Source x = new RunSequence.Given("latents", DType.F32, shape);
+        for (int i = 0; i <= STEPS; i++) {
+            Map<String, RunSequence.Source> in = new HashMap<>();
+            b.passes().get(i).forEach((input, value) -> in.put(input, new RunSequence.Fixed(value)));
+            in.put("latents", x);
+            in.put("noise", new RunSequence.Given("noise " + i, DType.F32, shape));
+            runs.add(new RunSequence.Run(b.program(), state, i < STEPS ? step : write, in));
+            if (i < STEPS) {
+                x = new RunSequence.Result(i, "latents");
+            }
+        }
+        RunSequence.Result output = (RunSequence.Result) x;
+        if (pictures) {
+            runs.add(new RunSequence.Run(b.decoder(), b.decoding(), RunOptions.DEFAULT, Map.of("latents", x)));
+            output = new RunSequence.Result(STEPS + 1, "pixels");
+        }
+        PreparedSequence s = side.runtime().prepare(new RunSequence(runs, Map.of("output", output)), scope);
+        put(s.input("latents"), b.noise());
+        for (int i = 0; i <= STEPS; i++) {
+            put(s.input("noise " + i), Objects.requireNonNull(b.passes().get(i).get("noise"), "noise"));
+        }
+        return s;
+    }
+
+    private static void put(HostTensor to, Tensor from) {
+        to.mutableBuffer().put(0, from.hostBuffer(), 0, to.mutableBuffer().capacity());
+    }
+
+    private static List<GpuRuns.Work> repetitions(List<PreparedSequence> sequences) {
+        List<GpuRuns.Work> out = new ArrayList<>();
+        for (PreparedSequence s : sequences) {
+            out.add(laps -> {
+                s.run();
+                laps.end();
+            });
+        }
+        return out;
     }
 
     /** How far apart the velocities of two sides are, from the same noise with the same cache. */
@@ -492,9 +541,11 @@ final class GpuWorkloads {
         return out;
     }
 
+    /** The same as {@link #sequence}, run by run, so that its steps can be timed. */
     private GpuRuns.Work block(Blocks b, ProgramState state, int k, Scope scope) {
-        List<Integer> seen = fill(b, state, k - BLOCK, scope);
-        RunOptions step = RunOptions.DEFAULT.withVisible(VideoTransformer.CACHE_GROUP, seen);
+        RunOptions step = RunOptions.DEFAULT.withVisible(
+                VideoTransformer.CACHE_GROUP,
+                IntStream.range(0, k - BLOCK).boxed().toList());
         RunOptions write = step.withWritten(
                 VideoTransformer.CACHE_GROUP,
                 IntStream.range(k - BLOCK, k).boxed().toList());
@@ -509,7 +560,6 @@ final class GpuWorkloads {
                 Map<String, Tensor> last = b.passes().get(STEPS);
                 last.put("latents", x);
                 GpuSide.finish(GpuSide.run(b.program(), last, state, write, run));
-                laps.end();
                 GpuSide.finish(GpuSide.run(b.decoder(), Map.of("latents", x), b.decoding(), RunOptions.DEFAULT, run));
                 laps.end();
             }
@@ -517,7 +567,7 @@ final class GpuWorkloads {
     }
 
     /** Puts frames 0 to count − 1 into the cache, a block at a time. */
-    private static List<Integer> fill(Blocks b, ProgramState state, int count, Scope scope) {
+    private static void fill(Blocks b, ProgramState state, int count, Scope scope) {
         List<Integer> held = new ArrayList<>();
         Map<String, Tensor> in = GpuSide.changeable(b.passes().get(STEPS));
         in.put("latents", b.noise());
@@ -536,7 +586,6 @@ final class GpuWorkloads {
             }
             held.addAll(ids);
         }
-        return List.copyOf(held.subList(0, count));
     }
 
     /** All passes of a segment of ten: one given frame, then nine in three stages. */

@@ -105,15 +105,12 @@ class CudaBenchmarkTest {
     /** 3 blocks of 5 runs of 2 ms with 20 µs of host time, and 3 decodings of 10 ms with 100 µs. */
     @Test
     void hostTimeIsToldPerBlock() {
-        RunTimes steps = new RunTimes(15, 1, 15 * 2_000_000, 15 * 20_000);
-        RunTimes pictures = new RunTimes(3, 1, 3 * 10_000_000, 3 * 100_000);
-        GpuWorkloads.HostShare s = GpuWorkloads.HostShare.of(steps, 5, pictures);
-        assertThat(s.text())
+        RunTimes blocks = new RunTimes(3, 1, 3 * 20_000_000, 3 * 200_000);
+        assertThat(GpuWorkloads.HostShare.of(blocks).text())
                 .isEqualTo("host ms 0.200, device ms 20.00 a block, host 1.00 % of device (target ≤ 2 %: met)");
-        RunTimes slow = new RunTimes(3, 1, 3 * 10_000_000, 3 * 1_000_000);
-        assertThat(GpuWorkloads.HostShare.of(steps, 5, slow).text()).contains("host 5.50 % of device", "missed");
-        assertThat(GpuWorkloads.HostShare.of(steps.since(steps), 5, pictures).text())
-                .contains("no run was replayed");
+        RunTimes slow = new RunTimes(3, 1, 3 * 20_000_000, 3 * 1_100_000);
+        assertThat(GpuWorkloads.HostShare.of(slow).text()).contains("host 5.50 % of device", "missed");
+        assertThat(GpuWorkloads.HostShare.of(slow.since(slow)).text()).contains("no run was replayed");
     }
 
     @Test
