@@ -85,8 +85,8 @@ public record RunSequence(List<Run> runs, Map<String, Result> outputs) {
                 if (s instanceof Given g) {
                     Given other = given.putIfAbsent(g.name(), g);
                     if (other != null && !other.equals(g)) {
-                        throw new IllegalArgumentException("given value " + g.name() + " is declared as " + other.dtype()
-                                + " " + other.shape() + " and as " + g.dtype() + " " + g.shape());
+                        throw new IllegalArgumentException("given value " + g.name() + " is declared as "
+                                + other.dtype() + " " + other.shape() + " and as " + g.dtype() + " " + g.shape());
                     }
                 } else if (s instanceof Result r) {
                     requireResult(runs, r, i, "run " + i);
@@ -105,8 +105,8 @@ public record RunSequence(List<Run> runs, Map<String, Result> outputs) {
         }
         Map<String, Value> there = runs.get(r.run()).program().graph().outputs();
         if (!there.containsKey(r.output())) {
-            throw new IllegalArgumentException(reader + " reads result " + r.output() + " of run " + r.run()
-                    + "; there are " + there.keySet());
+            throw new IllegalArgumentException(
+                    reader + " reads result " + r.output() + " of run " + r.run() + "; there are " + there.keySet());
         }
     }
 

@@ -21,8 +21,9 @@ final class SteppedSequence implements PreparedSequence {
 
     SteppedSequence(RunSequence sequence) {
         this.sequence = sequence;
-        sequence.given().forEach((name, g) ->
-                given.put(name, scope.adopt(HostTensor.zeros(g.dtype(), g.shape().known()))));
+        sequence.given()
+                .forEach((name, g) -> given.put(
+                        name, scope.adopt(HostTensor.zeros(g.dtype(), g.shape().known()))));
     }
 
     private void requireOpen() {

@@ -12,6 +12,7 @@ import io.teleworld.cuda.plan.RunShape;
 import io.teleworld.cuda.plan.StateLayout;
 import io.teleworld.cuda.plan.StaticPlan;
 import io.teleworld.cuda.plan.WeightLayout;
+import io.teleworld.error.TeleWorldException;
 import io.teleworld.graph.Graph;
 import io.teleworld.graph.Value;
 import io.teleworld.runtime.RunOptions;
@@ -22,11 +23,13 @@ import io.teleworld.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -53,6 +56,7 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
     private final DeviceMemory weights;
     private final Executables stateless = new Executables(CAPTURED_AT_MOST);
     private final Map<CudaDriver.MatmulShape, CudaDriver.Matmul> matmuls = new HashMap<>();
+    private final Set<CudaDriver.MatmulShape> refused = new HashSet<>();
 
     /** Inputs, outputs, scratch and workspace of whichever run is under way; replaced by a larger one when needed. */
     private DeviceMemory arena;
@@ -491,19 +495,45 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
             // to change.
             Region at = plan.buffers().get(p.d().buffer()).region();
             boolean spare = at == Region.WORKSPACE || at == Region.OUTPUT;
-            CudaDriver.Matmul matmul = matmuls.get(p.shape());
-            if (matmul == null) {
-                matmul = device.tuner().create(p.shape(), StaticPlan.SCRATCH_BYTES, spare ? memory : null, stream);
-                matmuls.put(p.shape(), matmul);
+            CudaDriver.Matmul batch = matmul(p.shape(), spare ? memory : null);
+            if (batch != null) {
+                out.add(() -> driver.matmul(batch, memory, stream));
+                return out;
             }
-            CudaDriver.Matmul chosen = matmul;
-            out.add(() -> driver.matmul(chosen, memory, stream));
+            for (int i = 0; i < p.shape().batch(); i++) {
+                CudaDriver.MatmulMemory own = memory.at(p.shape(), i);
+                CudaDriver.Matmul single =
+                        Objects.requireNonNull(matmul(p.shape().single(), spare ? own : null));
+                out.add(() -> driver.matmul(single, own, stream));
+            }
         } else if (step instanceof StaticPlan.Copy c) {
             long from = address(plan, c.from(), bases);
             long to = address(plan, c.to(), bases);
             out.add(() -> driver.copyOnDevice(to, from, c.bytes(), stream));
         }
         return out;
+    }
+
+    /** A product with its algorithm; null for a batch that the library refuses, whose products are then done singly. */
+    private CudaDriver.@Nullable Matmul matmul(CudaDriver.MatmulShape shape, CudaDriver.@Nullable MatmulMemory memory) {
+        CudaDriver.Matmul known = matmuls.get(shape);
+        if (known != null || refused.contains(shape)) {
+            return known;
+        }
+        try {
+            CudaDriver.Matmul made = device.tuner().create(shape, StaticPlan.SCRATCH_BYTES, memory, device.stream());
+            matmuls.put(shape, made);
+            return made;
+        } catch (TeleWorldException e) {
+            if (shape.batch() == 1
+                    || e.category() != TeleWorldException.Category.BACKEND
+                    || e instanceof DeviceLostException) {
+                throw e;
+            }
+            LOG.warn("{} is done one by one: {}", shape, e.getMessage());
+            refused.add(shape);
+            return null;
+        }
     }
 
     private static Number argument(StaticPlan plan, KernelLaunch.Argument a, Bases bases) {

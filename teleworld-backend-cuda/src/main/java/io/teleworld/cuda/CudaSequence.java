@@ -131,7 +131,7 @@ final class CudaSequence implements PreparedSequence {
     private record Captured(
             CudaDriver.Executable executable,
             List<RunShape> shapes,
-            long[] generations,
+            List<Long> generations,
             DeviceMemory results,
             HostArea outputs) {
 
@@ -150,7 +150,7 @@ final class CudaSequence implements PreparedSequence {
     private final Step[] holders;
 
     private final HostArea given;
-    private final Map<Tensor, Long> fixedOffsets = new IdentityHashMap<>();
+    private final IdentityHashMap<Tensor, Long> fixedOffsets = new IdentityHashMap<>();
     /** The given values, then the fixed ones. */
     private final DeviceMemory inputs;
 
@@ -174,7 +174,7 @@ final class CudaSequence implements PreparedSequence {
         this.ledger = ledger;
         this.sequence = sequence;
         this.steps = new Step[sequence.runs().size()];
-        Map<Object, Step> held = new IdentityHashMap<>();
+        IdentityHashMap<Object, Step> held = new IdentityHashMap<>();
         List<Step> first = new ArrayList<>();
         for (int i = 0; i < steps.length; i++) {
             steps[i] = own(i, sequence.runs().get(i));
@@ -188,8 +188,9 @@ final class CudaSequence implements PreparedSequence {
         List<AutoCloseable> made = new ArrayList<>();
         try {
             Map<String, Declared> declared = new LinkedHashMap<>();
-            sequence.given().forEach((name, g) -> declared.put(
-                    name, new Declared(g.dtype(), g.shape().known())));
+            sequence.given()
+                    .forEach((name, g) ->
+                            declared.put(name, new Declared(g.dtype(), g.shape().known())));
             given = device.call(() -> new HostArea(device, declared));
             made.add(given::close);
             inputs = device.allocate(given.bytes + placeFixed());
@@ -237,7 +238,8 @@ final class CudaSequence implements PreparedSequence {
             for (RunSequence.Source source : s.inputs().values()) {
                 if (source instanceof RunSequence.Fixed f && !fixedOffsets.containsKey(f.tensor())) {
                     fixedOffsets.put(f.tensor(), given.bytes + at);
-                    at = BufferPlanner.align(at + f.tensor().elementCount() * f.tensor().dtype().byteSize());
+                    at = BufferPlanner.align(
+                            at + f.tensor().elementCount() * f.tensor().dtype().byteSize());
                 }
             }
         }
@@ -252,8 +254,7 @@ final class CudaSequence implements PreparedSequence {
             }
             try (CudaDriver.PinnedMemory staging = device.driver().allocatePinned(from.remaining())) {
                 staging.buffer().put(0, from, from.position(), from.remaining());
-                device.driver()
-                        .copyToDevice(inputs.address() + offset, staging, 0, from.remaining(), device.stream());
+                device.driver().copyToDevice(inputs.address() + offset, staging, 0, from.remaining(), device.stream());
                 device.driver().synchronize(device.stream());
             }
         });
@@ -431,7 +432,7 @@ final class CudaSequence implements PreparedSequence {
 
     private boolean sameMemory(Captured c) {
         for (int i = 0; i < steps.length; i++) {
-            if (steps[i].program().generation() != c.generations()[i]) {
+            if (steps[i].program().generation() != c.generations().get(i)) {
                 return false;
             }
         }
@@ -460,18 +461,18 @@ final class CudaSequence implements PreparedSequence {
             old.close();
         }
         // All memory first: a later plan of the same program may move what an earlier one was placed in.
-        Map<CudaProgram, Map<RunShape, StaticPlan>> plans = new IdentityHashMap<>();
+        IdentityHashMap<CudaProgram, Map<RunShape, StaticPlan>> plans = new IdentityHashMap<>();
         for (int i = 0; i < steps.length; i++) {
             CudaProgram p = steps[i].program();
             plans.computeIfAbsent(p, k -> new HashMap<>()).computeIfAbsent(shapes.get(i), p::planned);
         }
-        long[] generations = new long[steps.length];
+        List<Long> generations = new ArrayList<>();
         List<PlacedRun> placed = new ArrayList<>();
         for (int i = 0; i < steps.length; i++) {
             CudaProgram p = steps[i].program();
             StaticPlan plan = Objects.requireNonNull(plans.get(p)).get(shapes.get(i));
             placed.add(p.placed(Objects.requireNonNull(plan), steps[i].state()));
-            generations[i] = p.generation();
+            generations.add(p.generation());
         }
         Map<String, Declared> wanted = new LinkedHashMap<>();
         sequence.outputs().forEach((name, r) -> wanted.put(name, declared(r, results)));
@@ -481,8 +482,8 @@ final class CudaSequence implements PreparedSequence {
             Map<RunSequence.Result, Long> kept = new HashMap<>();
             long bytes = placeResults(outputs, results, kept);
             memory = device.allocate(bytes);
-            captured = new Captured(
-                    record(placed, memory.address(), outputs, kept), shapes, generations, memory, outputs);
+            captured =
+                    new Captured(record(placed, memory.address(), outputs, kept), shapes, generations, memory, outputs);
             ledger.addStateBytes(bytes);
         } catch (RuntimeException e) {
             outputs.close();
@@ -528,7 +529,8 @@ final class CudaSequence implements PreparedSequence {
                 for (Map.Entry<RunSequence.Result, Long> e : kept.entrySet()) {
                     keep(i, run, e.getKey(), memory + e.getValue());
                 }
-                for (Map.Entry<String, RunSequence.Result> e : sequence.outputs().entrySet()) {
+                for (Map.Entry<String, RunSequence.Result> e :
+                        sequence.outputs().entrySet()) {
                     keep(i, run, e.getValue(), memory + outputs.offset(e.getKey()));
                 }
             }

@@ -171,7 +171,8 @@ final class MatmulTuner {
 
     private static String key(MatmulShape s, long workspaceBytes) {
         return s.m() + "," + s.n() + "," + s.k() + "," + s.batch() + "," + s.strideA() + "," + s.strideB() + ","
-                + s.strideD() + "," + s.transposedB() + "," + s.operands() + "," + s.result() + "," + s.epilogue() + ","
+                + s.strideD() + "," + s.strideBias() + "," + s.transposedB() + "," + s.operands() + "," + s.result()
+                + "," + s.epilogue() + ","
                 + workspaceBytes;
     }
 

@@ -87,8 +87,7 @@ class CudaSequenceTest {
             driver.forgetCalls();
             sequence.run();
             assertThat(driver.calls())
-                    .containsExactly(
-                            "makeCurrent", "record", "launchGraph", "record", "synchronize", "elapsedMillis");
+                    .containsExactly("makeCurrent", "record", "launchGraph", "record", "synchronize", "elapsedMillis");
             assertThat(state.frames(GROUP)).containsExactly(0, 1, 2, 3, 4, 5);
         });
     }

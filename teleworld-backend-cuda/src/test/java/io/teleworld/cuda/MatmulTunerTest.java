@@ -144,7 +144,7 @@ class MatmulTunerTest {
                 var stream = driver.createStream()) {
             assertThat(context).isNotNull();
             var tuner = new MatmulTuner(driver, driver.devices().get(0), new MatmulTuner.Settings(folder, 8));
-            var shape = new MatmulShape(4, 8, 8, 1, 0, 0, 0, true, DType.F32, DType.F32, Epilogue.NONE);
+            var shape = new MatmulShape(4, 8, 8, 1, 0, 0, 0, 0, true, DType.F32, DType.F32, Epilogue.NONE);
             tuner.create(shape, 1 << 10, null, stream).close();
             tuner.keep();
             assertThat(driver.count("createMatmul with")).isZero();

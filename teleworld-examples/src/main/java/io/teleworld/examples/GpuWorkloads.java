@@ -187,8 +187,7 @@ final class GpuWorkloads {
         private static final double TARGET = 0.02;
 
         static HostShare of(RunTimes t) {
-            return new HostShare(
-                    t.runs(), t.deviceNanos() / 1e6 / t.runs(), t.hostNanos() / 1e6 / t.runs());
+            return new HostShare(t.runs(), t.deviceNanos() / 1e6 / t.runs(), t.hostNanos() / 1e6 / t.runs());
         }
 
         double share() {

@@ -536,9 +536,8 @@ public abstract class TensorRuntimeContract {
                         s.evict(GROUP, List.of(1, 2));
                     } else if (i == 4) {
                         // A longer run of the same program, which may take more memory and leaves frames behind.
-                        RunOptions many = RunOptions.DEFAULT
-                                .withVisible(GROUP, List.of())
-                                .withWritten(GROUP, List.of(7, 5, 0));
+                        RunOptions many =
+                                RunOptions.DEFAULT.withVisible(GROUP, List.of()).withWritten(GROUP, List.of(7, 5, 0));
                         a.run(Map.of("x", draw(new SplittableRandom(seed), 3, 3, 4)), s, many, scope);
                     }
                 }
@@ -606,8 +605,7 @@ public abstract class TensorRuntimeContract {
                     () -> run(p, state, Map.of("x", given), Map.of("o", new RunSequence.Result(0, "none"))),
                     "none",
                     "[all]");
-            assertRefused(
-                    () -> new RunSequence.Given("g", DType.F32, Shape.of(Dim.symbol("n"))), "g", "must be known");
+            assertRefused(() -> new RunSequence.Given("g", DType.F32, Shape.of(Dim.symbol("n"))), "g", "must be known");
             PreparedSequence late =
                     runtime.prepare(run(p, state, Map.of("x", new RunSequence.Fixed(constant)), Map.of()), scope);
             assertRefused(late::run, "x");

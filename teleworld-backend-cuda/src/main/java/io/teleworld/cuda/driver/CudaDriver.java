@@ -102,6 +102,7 @@ public interface CudaDriver {
      * @param strideA elements from one A to the next; 0 to use one A for all
      * @param strideB elements from one B to the next; 0 to use one B for all
      * @param strideD elements from one D to the next
+     * @param strideBias elements from one bias to the next; 0 to use one for all
      * @param transposedB whether B is stored as [n,k] rather than [k,n]
      * @param operands element type of A and B: F32, F16, BF16; or F8_E4M3, whose n and k are multiples of 16, of one
      *     product with a transposed B, and where each row of A and of the stored B has a factor
@@ -116,6 +117,7 @@ public interface CudaDriver {
             long strideA,
             long strideB,
             long strideD,
+            long strideBias,
             boolean transposedB,
             DType operands,
             DType result,
@@ -131,6 +133,11 @@ public interface CudaDriver {
                 throw new IllegalArgumentException("fp8 product of n " + n + ", k " + k + ", batch " + batch + " to "
                         + result + "; n and k must be multiples of 16, one product, B transposed, BF16");
             }
+        }
+
+        /** The same product once. */
+        public MatmulShape single() {
+            return new MatmulShape(m, n, k, 1, 0, 0, 0, 0, transposedB, operands, result, epilogue);
         }
 
         /** Floating-point operations, a multiplication and an addition being two. */
@@ -293,7 +300,22 @@ public interface CudaDriver {
             @Nullable Long scaleB,
             @Nullable Long bias,
             long d,
-            long workspace) {}
+            long workspace) {
+
+        /** What the i-th product of a batch reads and writes; of operands without factors. */
+        public MatmulMemory at(MatmulShape shape, int i) {
+            int size = shape.operands().byteSize();
+            int resultSize = shape.result().byteSize();
+            return new MatmulMemory(
+                    a + i * shape.strideA() * size,
+                    b + i * shape.strideB() * size,
+                    scaleA,
+                    scaleB,
+                    bias == null ? null : Long.valueOf(bias + i * shape.strideBias() * resultSize),
+                    d + i * shape.strideD() * resultSize,
+                    workspace);
+        }
+    }
 
     /** Runs a product. */
     void matmul(Matmul matmul, MatmulMemory memory, Stream stream);

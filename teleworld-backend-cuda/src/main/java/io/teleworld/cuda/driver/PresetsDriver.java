@@ -612,6 +612,9 @@ final class PresetsDriver implements CudaDriver {
             if (shape.epilogue() == Epilogue.BIAS) {
                 attribute(cublas.CUBLASLT_MATMUL_DESC_EPILOGUE, cublas.CUBLASLT_EPILOGUE_BIAS);
                 attribute(cublas.CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type(shape.result()));
+                if (shape.batch() > 1) {
+                    pointer(cublas.CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, shape.strideBias());
+                }
             }
             int in = type(shape.operands());
             if (shape.operands() == DType.F8_E4M3) {
@@ -772,9 +775,9 @@ final class PresetsDriver implements CudaDriver {
             }
         }
 
-        private void pointer(int attribute, @Nullable Long address) {
-            if (address != null) {
-                try (LongPointer v = new LongPointer(new long[] {address})) {
+        private void pointer(int attribute, @Nullable Long addressOrStride) {
+            if (addressOrStride != null) {
+                try (LongPointer v = new LongPointer(new long[] {addressOrStride})) {
                     checkCublas(
                             "cublasLtMatmulDescSetAttribute",
                             cublas.cublasLtMatmulDescSetAttribute(description, attribute, v, 8));

@@ -16,6 +16,7 @@ import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -66,6 +67,7 @@ final class PlanBuilder {
     private final boolean products;
     private final ElementTypes types;
 
+    private final LinearGroups groups;
     private final List<Draft> drafts = new ArrayList<>();
     private final List<StaticPlan.Step> steps = new ArrayList<>();
     private final Map<Value, Integer> buffers = new HashMap<>();
@@ -94,6 +96,7 @@ final class PlanBuilder {
         this.kernels = kernels;
         this.products = products;
         this.types = types;
+        this.groups = LinearGroups.of(types);
         this.outputValues = new HashSet<>(graph.outputs().values());
         weightValues.addAll(graph.parameters().values());
         weightValues.addAll(graph.constants().keySet());
@@ -252,7 +255,9 @@ final class PlanBuilder {
         if (op instanceof Op.ReadState r) {
             buffers.put(n.output(), read(n.name(), r.state()));
         } else if (op instanceof Op.WriteState w) {
-            writes.put(w.state(), n);
+            if (!writeNow(n, w.state())) {
+                writes.put(w.state(), n);
+            }
         } else if (quantisedOnly(n)) {
             return;
         } else if (isView(n)) {
@@ -499,6 +504,7 @@ final class PlanBuilder {
                         0,
                         0,
                         0,
+                        0,
                         true,
                         DType.F8_E4M3,
                         result,
@@ -545,6 +551,9 @@ final class PlanBuilder {
             }
             return true;
         }
+        if (buffers.containsKey(n.output()) || together(n)) {
+            return true;
+        }
         int left = operand(n, 0);
         int right = operand(n, 1);
         OptionalInt bias = n.inputs().size() == 3 ? OptionalInt.of(operand(n, 2)) : OptionalInt.empty();
@@ -567,6 +576,72 @@ final class PlanBuilder {
                 leadB);
         p.emit(rows);
         return true;
+    }
+
+    /** Computes all layers of the node's group as one batch; false if they do not lie so. */
+    private boolean together(Node n) {
+        List<Node> group = groups.with(n);
+        long[] weight = extents(n.inputs().get(1));
+        long columns = weight[0];
+        long rows = elements(n.output()) / columns;
+        DType result = types.of(n.output());
+        long bytes = rows * columns * result.byteSize();
+        if (group.size() < 2 || rows == 0 || bytes % VIEW_ALIGNMENT != 0) {
+            return false;
+        }
+        long strideB = weightStride(group, 1);
+        boolean biased = n.inputs().size() == 3;
+        long strideBias = biased ? weightStride(group, 2) : 0;
+        if (strideB < 0 || strideBias < 0) {
+            return false;
+        }
+        int left = operand(n, 0);
+        int all = workspace(result, new long[] {group.size(), rows, columns});
+        for (int i = 0; i < group.size(); i++) {
+            Value v = group.get(i).output();
+            buffers.put(v, view(all, i * bytes, result, extents(v)));
+        }
+        step(new StaticPlan.Product(
+                n.name(),
+                new MatmulShape(
+                        rows,
+                        columns,
+                        weight[1],
+                        group.size(),
+                        0,
+                        strideB,
+                        rows * columns,
+                        strideBias,
+                        true,
+                        drafts.get(left).dtype,
+                        result,
+                        biased ? Epilogue.BIAS : Epilogue.NONE),
+                new Place(left, 0),
+                new Place(operand(n, 1), 0),
+                OptionalInt.empty(),
+                OptionalInt.empty(),
+                biased ? OptionalInt.of(operand(n, 2)) : OptionalInt.empty(),
+                new Place(all, 0)));
+        return true;
+    }
+
+    /** Elements from one layer's weight to the next one's; −1 if they differ. */
+    private long weightStride(List<Node> group, int input) {
+        long stride = -1;
+        for (int i = 1; i < group.size(); i++) {
+            Draft before = drafts.get(operand(group.get(i - 1), input));
+            Draft d = drafts.get(operand(group.get(i), input));
+            long next = d.offset - before.offset;
+            if (before.region != Region.WEIGHTS
+                    || d.region != Region.WEIGHTS
+                    || next <= 0
+                    || next % d.dtype.byteSize() != 0
+                    || (i > 1 && next / d.dtype.byteSize() != stride)) {
+                return -1;
+            }
+            stride = next / d.dtype.byteSize();
+        }
+        return stride;
     }
 
     /** Whether one strided product does all of a batch. */
@@ -678,6 +753,7 @@ final class PlanBuilder {
                             strided ? offsetOrStrideA : 0,
                             strided ? offsetOrStrideB : 0,
                             strided ? m * n : 0,
+                            0,
                             transposedB,
                             operands,
                             result,
@@ -763,6 +839,37 @@ final class PlanBuilder {
         return Math.min(n, slots.size() - start);
     }
 
+    /**
+     * Writes frames as soon as they are there, so that they need no memory until the end. Only slots that the run does not
+     * read; false if that is not so.
+     */
+    private boolean writeNow(Node n, State state) {
+        if (!(state instanceof State.FrameCache c)) {
+            return false;
+        }
+        List<Integer> written = slots(run.written(), c.group());
+        if (written.isEmpty() || !Collections.disjoint(written, slots(run.visible(), c.group()))) {
+            return false;
+        }
+        int from = operand(n, 0);
+        if (drafts.get(from).region == Region.STATE) {
+            return false;
+        }
+        writeFrames(c, from);
+        return true;
+    }
+
+    private void writeFrames(State.FrameCache c, int from) {
+        List<Integer> slots = slots(run.written(), c.group());
+        long bytes = states.entryBytes(c);
+        int memory = slotMemory(c);
+        for (int i = 0; i < slots.size(); ) {
+            int length = runLength(slots, i);
+            copy(c.name(), from, i * bytes, memory, slots.get(i) * bytes, length * bytes);
+            i += length;
+        }
+    }
+
     private void writeStates() {
         Map<State, Integer> sources = new LinkedHashMap<>();
         writes.forEach((state, n) -> {
@@ -775,14 +882,7 @@ final class PlanBuilder {
         });
         sources.forEach((state, from) -> {
             if (state instanceof State.FrameCache c) {
-                List<Integer> slots = slots(run.written(), c.group());
-                long bytes = states.entryBytes(c);
-                int memory = slotMemory(c);
-                for (int i = 0; i < slots.size(); ) {
-                    int length = runLength(slots, i);
-                    copy(state.name(), from, i * bytes, memory, slots.get(i) * bytes, length * bytes);
-                    i += length;
-                }
+                writeFrames(c, from);
             } else {
                 copy(state.name(), from, 0, read(state.name(), state), 0, drafts.get(from).bytes);
             }

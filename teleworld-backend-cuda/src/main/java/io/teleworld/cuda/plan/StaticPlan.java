@@ -15,7 +15,7 @@ import java.util.stream.Stream;
  * thread-safe.
  *
  * <p>Outputs are copied and states written at the end, in this order, so that every read of a state sees what it held
- * when the run began. Views (reshapes, whole runs of a leading axis) take no memory and no step.
+ * when the run began; frames whose slots the run does not read are written as soon as they are there. Views (reshapes, whole runs of a leading axis) take no memory and no step.
  */
 public final class StaticPlan {
 

@@ -43,12 +43,15 @@ public final class WeightLayout {
         Graph graph = types.graph();
         List<Key> used = new ArrayList<>();
         Set<Key> known = new HashSet<>();
-        for (Node n : graph.nodes()) {
-            for (int i = 0; i < n.inputs().size(); i++) {
-                Value v = n.inputs().get(i);
-                if (types.isWeight(v)) {
+        LinearGroups groups = LinearGroups.of(types);
+        for (Node node : graph.nodes()) {
+            // Layers of a group one behind the other, so that their weights lie at equal distances.
+            List<Node> together = groups.with(node);
+            for (Node n : together.isEmpty() ? List.of(node) : together) {
+                for (int i = 0; i < n.inputs().size(); i++) {
+                    Value v = n.inputs().get(i);
                     Key k = new Key(v, types.operand(n, i));
-                    if (known.add(k)) {
+                    if (types.isWeight(v) && known.add(k)) {
                         used.add(k);
                     }
                 }

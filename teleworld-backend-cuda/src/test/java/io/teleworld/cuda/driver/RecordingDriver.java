@@ -41,6 +41,7 @@ public final class RecordingDriver implements CudaDriver {
     private int openHandles;
     private boolean current;
     private boolean idle;
+    private boolean refusesBatches;
     private double deviceMillis;
     private List<Double> algorithmMillis = List.of(0.0);
     private String name = "recording device";
@@ -99,6 +100,11 @@ public final class RecordingDriver implements CudaDriver {
 
     public synchronized void rename(String device) {
         name = device;
+    }
+
+    /** From now on a batch of products is refused, as a library without an algorithm for it does. */
+    public synchronized void refuseBatches() {
+        refusesBatches = true;
     }
 
     /** From now on calls are not recorded and captured work is not done, so that nothing is allocated for it. */
@@ -556,6 +562,9 @@ public final class RecordingDriver implements CudaDriver {
         if (!matmuls) {
             throw new TeleWorldException(TeleWorldException.Category.BACKEND, "no matrix products");
         }
+        if (refusesBatches && shape.batch() > 1) {
+            throw new TeleWorldException(TeleWorldException.Category.BACKEND, "no algorithm for a batch");
+        }
         return new FakeMatmul(shape, 0);
     }
 
@@ -620,7 +629,7 @@ public final class RecordingDriver implements CudaDriver {
                     if (scaleA != null && scaleB != null) {
                         sum *= element(DType.F32, scaleA, i) * element(DType.F32, scaleB, j);
                     }
-                    sum += bias == null ? 0 : element(s.result(), bias, j);
+                    sum += bias == null ? 0 : element(s.result(), bias, batch * s.strideBias() + j);
                     store(s.result(), m.d(), batch * s.strideD() + i * s.n() + j, sum);
                 }
             }
