@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
             TrainDistil.class,
             TrainAdversarial.class,
             TrainSuperResolution.class,
+            AverageWeights.class,
             ExportModel.class,
             TrainTiny.class
         })

@@ -17,6 +17,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -106,6 +107,57 @@ public record NetworkFile<C>(C config, Map<String, HostTensor> weights) {
         Map<String, HostTensor> weights = new TreeMap<>();
         stored.names().forEach(n -> weights.put(n, Conversions.convert(stored.get(n), DType.F32)));
         return new NetworkFile<>(config, weights);
+    }
+
+    /**
+     * The weighted mean of networks that were trained from the same beginning, whose weights therefore mean the same.
+     *
+     * @param files at least one, of equal sizes
+     * @param shares one positive number per file; they are divided by their sum
+     * @throws IllegalArgumentException if the sizes, the weights' names or their shapes differ, or a share is not positive
+     */
+    public static <C> NetworkFile<C> average(List<NetworkFile<C>> files, List<Double> shares) {
+        if (files.isEmpty() || files.size() != shares.size() || shares.stream().anyMatch(s -> !(s > 0))) {
+            throw new IllegalArgumentException(
+                    files.size() + " networks with the shares " + shares + "; each needs a positive share");
+        }
+        double sum = shares.stream().mapToDouble(Double::doubleValue).sum();
+        NetworkFile<C> first = files.get(0);
+        Map<String, HostTensor> out = new TreeMap<>();
+        for (int i = 1; i < files.size(); i++) {
+            requireAlike(first, files.get(i), i);
+        }
+        first.weights().forEach((name, w) -> {
+            float[] mean = new float[Math.toIntExact(w.elementCount())];
+            for (int i = 0; i < files.size(); i++) {
+                float[] own = Objects.requireNonNull(files.get(i).weights().get(name), name)
+                        .toFloatArray();
+                float share = (float) (shares.get(i) / sum);
+                for (int k = 0; k < mean.length; k++) {
+                    mean[k] += share * own[k];
+                }
+            }
+            out.put(name, HostTensor.ofFloats(mean, w.shape()));
+        });
+        return new NetworkFile<>(first.config(), out);
+    }
+
+    private static void requireAlike(NetworkFile<?> first, NetworkFile<?> other, int index) {
+        if (!first.config().equals(other.config())) {
+            throw new IllegalArgumentException(
+                    "network " + index + " has the sizes " + other.config() + "; network 0 has " + first.config());
+        }
+        if (!first.weights().keySet().equals(other.weights().keySet())) {
+            throw new IllegalArgumentException("network " + index + " has other weights than network 0");
+        }
+        first.weights().forEach((name, w) -> {
+            long[] shape =
+                    Objects.requireNonNull(other.weights().get(name), name).shape();
+            if (!Arrays.equals(w.shape(), shape)) {
+                throw new IllegalArgumentException(name + " of network " + index + " has the shape "
+                        + Arrays.toString(shape) + "; of network 0 " + Arrays.toString(w.shape()));
+            }
+        });
     }
 
     /** The weights as arrays, row-major. */
