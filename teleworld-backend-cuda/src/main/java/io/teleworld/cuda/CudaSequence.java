@@ -45,6 +45,8 @@ final class CudaSequence implements PreparedSequence {
     /** Tensors one behind the other in memory that Java owns, pinned. */
     private static final class HostArea {
 
+        private static final int PAGE = 4096;
+
         private final Map<String, HostTensor> tensors = new LinkedHashMap<>();
         private final Map<String, Long> offsets = new HashMap<>();
         private final long bytes;
@@ -61,7 +63,12 @@ final class CudaSequence implements PreparedSequence {
                 pinned = null;
                 return;
             }
-            ByteBuffer all = ByteBuffer.allocateDirect(Math.toIntExact(bytes)).order(ByteOrder.LITTLE_ENDIAN);
+            // Whole pages of its own: a page cannot be pinned twice.
+            long pages = (bytes + PAGE - 1) / PAGE * PAGE;
+            ByteBuffer all = ByteBuffer.allocateDirect(Math.toIntExact(pages + PAGE))
+                    .alignedSlice(PAGE)
+                    .slice(0, Math.toIntExact(pages))
+                    .order(ByteOrder.LITTLE_ENDIAN);
             declared.forEach((name, d) -> tensors.put(
                     name,
                     HostTensor.wrap(

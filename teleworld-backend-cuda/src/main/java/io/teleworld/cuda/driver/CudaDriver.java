@@ -172,7 +172,8 @@ public interface CudaDriver {
     /**
      * Pins memory that Java owns until {@link PinnedMemory#close}, which leaves the memory as it is.
      *
-     * @param buffer direct; all of it is pinned, whatever its position
+     * @param buffer direct, whole pages of 4096 bytes that nothing else has pinned; all of it is pinned, whatever its
+     *     position
      */
     PinnedMemory pin(ByteBuffer buffer);
 

@@ -250,8 +250,8 @@ public final class RecordingDriver implements CudaDriver {
 
         FakePinned(ByteBuffer owned) {
             super("pinned");
-            if (!owned.isDirect()) {
-                throw new IllegalArgumentException("only direct memory can be pinned");
+            if (!owned.isDirect() || owned.alignmentOffset(0, 4096) != 0 || owned.capacity() % 4096 != 0) {
+                throw new IllegalArgumentException("only whole pages of direct memory can be pinned");
             }
             buffer = owned.duplicate().clear().order(ByteOrder.LITTLE_ENDIAN);
             pinnedBytes += buffer.capacity();
