@@ -174,6 +174,15 @@ public final class CudaProfiler implements AutoCloseable {
         if (s instanceof StaticPlan.Copy c) {
             return 2.0 * c.bytes();
         }
+        if (s instanceof StaticPlan.Product p && p.shape().batch() > 1) {
+            // Only the first operand of a batch is a buffer of the step.
+            MatmulShape m = p.shape();
+            double operands = (double) m.m() * m.k() * (m.strideA() == 0 ? 1 : m.batch())
+                    + (double) m.n() * m.k() * (m.strideB() == 0 ? 1 : m.batch());
+            double results = (double) m.m() * m.n() * m.batch()
+                    + (p.bias().isEmpty() ? 0 : (double) m.n() * (m.strideBias() == 0 ? 1 : m.batch()));
+            return operands * m.operands().byteSize() + results * m.result().byteSize();
+        }
         Set<Integer> buffers = new LinkedHashSet<>(s.reads());
         double sum =
                 buffers.stream().mapToDouble(b -> plan.buffers().get(b).bytes()).sum();

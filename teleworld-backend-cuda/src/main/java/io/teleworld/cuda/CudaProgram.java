@@ -171,7 +171,6 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
             @Nullable CudaProgramState state,
             RunOptions options,
             Map<String, Long> symbols) {
-        Map<String, List<Integer>> written = state == null ? Map.of() : state.writtenSlots(options);
         RunShape shape = shape(symbols, state, options);
         return device.call(() -> {
             long start = device.nanoTime();
@@ -207,7 +206,7 @@ final class CudaProgram extends AbstractProgram<CudaProgramState> {
             }
             Map<String, Tensor> out = fetch(entry.plan(), symbols);
             if (state != null) {
-                state.commit(options, written);
+                state.commit(options, shape.written());
             }
             if (known == null) {
                 times = times.plus(new RunTimes(0, 1, 0, 0));

@@ -36,11 +36,16 @@ import org.jspecify.annotations.Nullable;
  */
 final class CudaSequence implements PreparedSequence {
 
-    private record Step(
-            CudaProgram program,
-            @Nullable CudaProgramState state,
-            RunOptions options,
-            Map<String, RunSequence.Source> inputs) {}
+    private record Step(CudaProgram program, @Nullable CudaProgramState state, RunSequence.Run run) {
+
+        RunOptions options() {
+            return run.options();
+        }
+
+        Map<String, RunSequence.Source> inputs() {
+            return run.inputs();
+        }
+    }
 
     /** Tensors one behind the other in memory that Java owns, pinned. */
     private static final class HostArea {
@@ -231,10 +236,10 @@ final class CudaSequence implements PreparedSequence {
             throw new IllegalArgumentException("run " + i + " is of " + run.program() + ", which another runtime made");
         }
         if (program.graph().states().isEmpty()) {
-            return new Step(program, null, run.options(), run.inputs());
+            return new Step(program, null, run);
         }
         if (run.state() instanceof CudaProgramState state && state.program() == program) {
-            return new Step(program, state, run.options(), run.inputs());
+            return new Step(program, state, run);
         }
         throw ProgramChecks.foreignState(program.graph());
     }
@@ -400,15 +405,13 @@ final class CudaSequence implements PreparedSequence {
                 Map<String, Tensor> in = new HashMap<>();
                 s.inputs().forEach((name, source) -> in.put(name, standIn(source, results)));
                 CudaProgramState state = s.state();
-                Map<String, Long> symbols = ProgramChecks.bind(
-                        s.program().graph(),
-                        in,
-                        sequence.runs().get(shapes.size()).state(),
-                        s.options());
-                shapes.add(CudaProgram.shape(symbols, state, s.options()));
+                Map<String, Long> symbols =
+                        ProgramChecks.bind(s.program().graph(), in, s.run().state(), s.options());
+                RunShape shape = CudaProgram.shape(symbols, state, s.options());
+                shapes.add(shape);
                 if (state != null) {
                     long before = state.version();
-                    state.commit(s.options(), state.writtenSlots(s.options()));
+                    state.commit(s.options(), shape.written());
                     moved |= state.version() != before;
                 }
                 Map<String, Declared> out = new LinkedHashMap<>();

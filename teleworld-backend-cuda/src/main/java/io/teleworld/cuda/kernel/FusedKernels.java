@@ -22,30 +22,21 @@ public final class FusedKernels {
     // ------------------------------------------------------------------------------------------ norms
 
     static KernelLaunch modulatedLayerNorm(double epsilon, List<TensorType> in, List<Integer> buffers, int y) {
-        long[] x = in.get(0).shape().known();
         int per = per(in.get(0).dtype());
-        long width = x[x.length - 1];
-        long[][] shift = lead(in.get(1), x);
-        long[][] scale = lead(in.get(2), x);
-        long[][] s = Strides.collapse(Arrays.copyOf(x, x.length - 1), shift[0], scale[0]);
-        boolean vector =
-                width % per == 0 && width / per <= KernelLaunch.MAX_THREADS && shift[1][0] == 1 && scale[1][0] == 1;
+        ModulatedRows rows = ModulatedRows.of(in);
+        long width = rows.width();
+        boolean vector = width % per == 0 && width / per <= KernelLaunch.MAX_THREADS && rows.areDense();
         String type = KernelCatalog.suffix(in.get(0).dtype());
-        LaunchBuilder b = new LaunchBuilder((vector ? "tw_modnorm_" : "tw_modnorm_any_") + type)
-                .buffer(buffers.get(0))
-                .buffer(buffers.get(1))
-                .buffer(buffers.get(2))
-                .buffer(y)
-                .ints(width)
-                .floats(epsilon)
-                .ints(s[0])
-                .ints(s[1])
-                .ints(s[2]);
-        long rows = LongStream.of(s[0]).reduce(1, Math::multiplyExact);
-        if (vector) {
-            return b.grid(rows, 1, 1, warps(width / per), 0);
-        }
-        return b.ints(shift[1][0], scale[1][0]).grid(rows, 1, 1, width <= 256 ? 32 : 256, 0);
+        LaunchBuilder b = rows.describe(
+                new LaunchBuilder((vector ? "tw_modnorm_" : "tw_modnorm_any_") + type)
+                        .buffer(buffers.get(0))
+                        .buffer(buffers.get(1))
+                        .buffer(buffers.get(2))
+                        .buffer(y),
+                epsilon);
+        return vector
+                ? b.grid(rows.count(), 1, 1, warps(width / per), 0)
+                : rows.steps(b).grid(rows.count(), 1, 1, width <= 256 ? 32 : 256, 0);
     }
 
     /**

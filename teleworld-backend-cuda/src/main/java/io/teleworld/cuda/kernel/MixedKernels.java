@@ -116,46 +116,29 @@ public final class MixedKernels {
      */
     public static KernelLaunch quantisedModulatedLayerNorm(
             Op.ModulatedLayerNorm op, List<TensorType> in, List<Integer> buffers, int y, int rowScale) {
-        long[] x = in.get(0).shape().known();
-        long width = x[x.length - 1];
-        long[] lead = Arrays.copyOf(x, x.length - 1);
-        long[] shift = Strides.broadcast(in.get(1).shape().known(), x);
-        long[] scale = Strides.broadcast(in.get(2).shape().known(), x);
-        long[][] s = Strides.collapse(lead, Arrays.copyOf(shift, lead.length), Arrays.copyOf(scale, lead.length));
-        return new LaunchBuilder("tw_mixed_modnorm_e4m3")
-                .buffer(buffers.get(0))
-                .buffer(buffers.get(1))
-                .buffer(buffers.get(2))
-                .buffer(y)
-                .buffer(rowScale)
-                .ints(width)
-                .floats(op.epsilon())
-                .ints(s[0])
-                .ints(s[1])
-                .ints(s[2])
-                .grid(count(lead), 1, 1, threads(width), 0);
+        ModulatedRows rows = ModulatedRows.of(in);
+        return rows.describe(
+                        new LaunchBuilder("tw_mixed_modnorm_e4m3")
+                                .buffer(buffers.get(0))
+                                .buffer(buffers.get(1))
+                                .buffer(buffers.get(2))
+                                .buffer(y)
+                                .buffer(rowScale),
+                        op.epsilon())
+                .grid(rows.count(), 1, 1, threads(rows.width()), 0);
     }
 
     private static KernelLaunch modulatedLayerNorm(
             double epsilon, List<TensorType> in, DType result, List<Integer> buffers, int y) {
-        long[] x = in.get(0).shape().known();
-        long width = x[x.length - 1];
-        long[] lead = Arrays.copyOf(x, x.length - 1);
-        long[] shift = Strides.broadcast(in.get(1).shape().known(), x);
-        long[] scale = Strides.broadcast(in.get(2).shape().known(), x);
-        long[][] s = Strides.collapse(lead, Arrays.copyOf(shift, lead.length), Arrays.copyOf(scale, lead.length));
-        return new LaunchBuilder("tw_mixed_modnorm_" + KernelCatalog.suffix(result))
-                .buffer(buffers.get(0))
-                .buffer(buffers.get(1))
-                .buffer(buffers.get(2))
-                .buffer(y)
-                .ints(width)
-                .floats(epsilon)
-                .ints(s[0])
-                .ints(s[1])
-                .ints(s[2])
-                .ints(shift[lead.length], scale[lead.length])
-                .grid(count(lead), 1, 1, threads(width), 0);
+        ModulatedRows rows = ModulatedRows.of(in);
+        LaunchBuilder b = rows.describe(
+                new LaunchBuilder("tw_mixed_modnorm_" + KernelCatalog.suffix(result))
+                        .buffer(buffers.get(0))
+                        .buffer(buffers.get(1))
+                        .buffer(buffers.get(2))
+                        .buffer(y),
+                epsilon);
+        return rows.steps(b).grid(rows.count(), 1, 1, threads(rows.width()), 0);
     }
 
     private static KernelLaunch norm(
