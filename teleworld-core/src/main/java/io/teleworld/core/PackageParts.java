@@ -29,6 +29,7 @@ import io.teleworld.runtime.TensorRuntime;
 import io.teleworld.runtime.Weights;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 
@@ -93,6 +94,9 @@ record PackageParts(ModelPackage files, Prompts prompts) implements WorldParts {
                 .and(WorldParts.estimate(files.encoderGraph(), options, packaged.vae(), 1))
                 .and(WorldParts.estimate(files.decoderGraph(), options, packaged.vae(), 1))
                 .and(WorldParts.estimate(files.geometryGraph(), options, packaged.geometry(), 1));
+        if (files.startGeometry().isPresent()) {
+            networks = networks.and(WorldParts.estimate(files.startGeometryGraph(), options, packaged.geometry(), 1));
+        }
         return files.superResolution().isEmpty()
                 ? networks
                 : networks.and(WorldParts.estimate(files.superResolutionGraph(), options, packaged.vae(), 1));
@@ -115,6 +119,16 @@ record PackageParts(ModelPackage files, Prompts prompts) implements WorldParts {
                 WorldParts.compile(files.decoderGraph(), files.vaeWeights(), runtime, scope, options, precision.vae());
         Program geometry = WorldParts.compile(
                 files.geometryGraph(), files.geometryWeights(), runtime, scope, options, precision.geometry());
+        Optional<GeometryReconstructor.StartNetwork> startGeometry = files.startGeometry()
+                .map(config -> new GeometryReconstructor.StartNetwork(
+                        WorldParts.compile(
+                                files.startGeometryGraph(),
+                                files.startGeometryWeights(),
+                                runtime,
+                                scope,
+                                options,
+                                precision.geometry()),
+                        config));
         VideoCodec codec = new VideoCodec(files.vae(), encoder, decoder, world.width(), world.height(), scope);
         DiffusionGenerator generator = new DiffusionGenerator(
                 files.transformer(),
@@ -130,7 +144,7 @@ record PackageParts(ModelPackage files, Prompts prompts) implements WorldParts {
                 world.segments(),
                 generator,
                 world.guidance().holes(),
-                () -> new GeometryReconstructor(geometry, files.geometry(), scope),
+                () -> new GeometryReconstructor(geometry, files.geometry(), startGeometry, scope),
                 codec,
                 codec,
                 superResolver(runtime, scope, options),

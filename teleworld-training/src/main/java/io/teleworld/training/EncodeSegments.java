@@ -66,6 +66,13 @@ final class EncodeSegments implements Callable<Integer> {
     Path geometry = Path.of("target", "training", "geometry");
 
     @Option(
+            names = "--start-geometry",
+            paramLabel = "FILE",
+            description = "The weights of a geometry net for start pictures; none by default.")
+    @Nullable
+    Path startGeometry;
+
+    @Option(
             names = "--transformer",
             paramLabel = "FILE",
             description = "Records the roll-outs of this transformer; by default the truth is played.")
@@ -131,10 +138,12 @@ final class EncodeSegments implements Callable<Integer> {
         TeleWorldConfig world = size.world();
         NetworkFile<VideoAutoencoderConfig> codec = NetworkFile.autoencoder(autoencoder, size.autoencoder());
         NetworkFile<GeometryNetConfig> depth = NetworkFile.read(geometry, size.geometry());
+        Path first = startGeometry;
+        NetworkFile<GeometryNetConfig> start = first == null ? null : NetworkFile.read(first, size.geometry());
         TensorRuntimeProvider provider =
                 RuntimeRegistry.load(EncodeSegments.class.getClassLoader()).firstAvailable(runtimes);
         try (TensorRuntime runtime = provider.create(new RuntimeOptions(device, threads));
-                RolloutRecorder recorder = new RolloutRecorder(world, codec, depth, student(), runtime)) {
+                RolloutRecorder recorder = new RolloutRecorder(world, codec, depth, start, student(), runtime)) {
             fill("train", recorder, worlds.training(), clips, seed);
             fill("held", recorder, worlds.heldOut(), heldClips, ~seed);
         }

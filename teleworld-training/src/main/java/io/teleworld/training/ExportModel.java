@@ -48,6 +48,14 @@ final class ExportModel implements Callable<Integer> {
     Path transformer = RUNS.resolve("transformer");
 
     @Option(
+            names = "--start-geometry",
+            paramLabel = "FILE",
+            description =
+                    "A geometry net for start pictures (geometry --start) to put into the package; none by default.")
+    @Nullable
+    Path startGeometry;
+
+    @Option(
             names = "--super-resolution",
             paramLabel = "FILE",
             description = "A super-resolution network to put into the package; none by default.")
@@ -83,6 +91,13 @@ final class ExportModel implements Callable<Integer> {
     private Storage storage = Storage.F16;
 
     @Option(
+            names = "--transformer-storage",
+            description = "How the transformer alone is stored; as --storage by default. Int8 loses nothing where the"
+                    + " transformer's precision is int8_linear.")
+    @Nullable
+    private Storage transformerStorage;
+
+    @Option(
             names = "--transformer-precision",
             paramLabel = "P",
             description =
@@ -110,9 +125,14 @@ final class ExportModel implements Callable<Integer> {
                         .withPrecision(new TeleWorldConfig.NetworkPrecision(
                                 transformerPrecision, Precision.FP32, Precision.FP32)))
                 .scheduler(scheduler())
-                .transformer(video.config(), video.weights(), storage)
+                .transformer(video.config(), video.weights(), Objects.requireNonNullElse(transformerStorage, storage))
                 .vae(vae.config().withLatentStatistics(statistics.mean(), statistics.std()), vae.weights(), storage)
                 .geometry(depth.config(), depth.weights(), storage);
+        Path first = startGeometry;
+        if (first != null) {
+            NetworkFile<GeometryNetConfig> net = NetworkFile.read(first, size.geometry());
+            writer.startGeometry(net.config(), net.weights(), storage);
+        }
         if (enlarger != null) {
             enlarge(writer, enlarger);
         }

@@ -1,13 +1,11 @@
 package io.teleworld.training;
 
-import io.teleworld.core.diffusion.SchedulerConfig;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.training.data.LatentCache;
 import io.teleworld.training.data.LatentStatistics;
 import io.teleworld.training.recipe.NetworkFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -29,11 +27,7 @@ abstract class SelfForcedTraining extends TrainingCommand {
             description = "What encode --transformer wrote; target/training/rollouts by default.")
     Path rollouts = Path.of("target", "training", "rollouts");
 
-    @Option(
-            names = "--sampling-steps",
-            paramLabel = "T[,T...]",
-            split = ",",
-            description = "Timesteps of the generator's steps, falling; by default those of the size.")
+    @Option(names = "--sampling-steps", paramLabel = "T[,T...]", split = ",", description = SamplingSteps.DESCRIPTION)
     @Nullable
     List<Integer> samplingSteps;
 
@@ -73,14 +67,6 @@ abstract class SelfForcedTraining extends TrainingCommand {
 
     /** The generator's noise levels, falling, without the clean one. */
     List<Double> levels() {
-        SchedulerConfig scheduler = size.scheduler();
-        List<Integer> chosen = samplingSteps;
-        return Arrays.stream((chosen == null ? scheduler : scheduler.withDenoisingSteps(chosen))
-                        .sampler()
-                        .timesteps())
-                .map(t -> t / scheduler.numTrainTimesteps())
-                .filter(t -> t > 0)
-                .boxed()
-                .toList();
+        return SamplingSteps.levels(size.scheduler(), samplingSteps);
     }
 }

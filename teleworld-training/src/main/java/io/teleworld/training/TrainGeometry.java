@@ -34,7 +34,11 @@ final class TrainGeometry extends TrainingCommand {
 
     private static final int CLIP_FRAMES = 4;
     private static final int ATTENTION_BLOCKS = 4;
+    private static final int START_ATTENTION_BLOCKS = 8;
     private static final int ATTENTION_HEADS = 4;
+
+    /** Frames of a walk that start pictures are drawn from: far enough apart to show something else. */
+    private static final List<Integer> STARTS = List.of(0, 16, 32, 48);
 
     /** Frames between the keyframes of a session: latents 2, 6 and 10 of segments of 36 frames. */
     private static final int[] GAPS = {4, 16, 16};
@@ -72,18 +76,37 @@ final class TrainGeometry extends TrainingCommand {
     @Nullable
     Integer keyframes;
 
+    @Option(
+            names = "--start",
+            description =
+                    "Trains the network for the picture that a session starts from: clean, nothing known of it, its"
+                            + " depth judged up to scale.")
+    boolean forStart;
+
     @Override
     LoopArguments.Figures train() {
         loop.prepare(command(), "geometry");
+        if (forStart && (keyframes != null || autoencoder != null)) {
+            throw Cli.badArgument(
+                    command(),
+                    "--start is given with --keyframes or --autoencoder; a start picture is single and clean");
+        }
         LoopArguments.Start<GeometryNetConfig> start = start();
-        int frames = start.config().attentionBlocks() == 0 ? 1 : start.config().earlierKeyframes() + 1;
+        int frames = forStart || start.config().attentionBlocks() == 0
+                ? 1
+                : start.config().earlierKeyframes() + 1;
         TeleWorldConfig world = size.world();
         SplittableRandom random = new SplittableRandom(loop.seed);
         WalkClips judge = new WalkClips(worlds.heldOut(), world.intrinsics(), schedules(frames), 1);
         List<GroundTruthClip> held = judge.take(heldClips, random);
-        WalkClips walks = frames == 1
-                ? new WalkClips(worlds.training(), world.intrinsics(), CLIP_FRAMES, 1)
-                : new WalkClips(worlds.training(), world.intrinsics(), schedules(frames), 1);
+        WalkClips walks;
+        if (forStart) {
+            walks = new WalkClips(worlds.training(), world.intrinsics(), List.of(STARTS), 1);
+        } else if (frames == 1) {
+            walks = new WalkClips(worlds.training(), world.intrinsics(), CLIP_FRAMES, 1);
+        } else {
+            walks = new WalkClips(worlds.training(), world.intrinsics(), schedules(frames), 1);
+        }
         int batch = loop.batch(frames == 1 ? 16 : 4);
         Path codec = autoencoder;
         if (codec == null) {
@@ -108,20 +131,44 @@ final class TrainGeometry extends TrainingCommand {
             int frames,
             int batch,
             SplittableRandom random) {
+        boolean newAttention = !forStart
+                && start.config().attentionBlocks() > 0
+                && start.config().attentionBlocks() != attentionGiven;
         try (ClipPool pool = new ClipPool(source, clips, 1, random.nextLong())) {
             pool.await(60);
             try (GeometryObjective objective = new GeometryObjective(
-                    start.config(), start.weights(), pool, held, frames, batch, loop.device, loop.arithmetic(true))) {
+                    start.config(),
+                    start.weights(),
+                    pool,
+                    held,
+                    forStart ? GeometryObjective.Use.START : GeometryObjective.Use.KEYFRAMES,
+                    frames,
+                    batch,
+                    loop.device,
+                    loop.arithmetic(true))) {
                 return loop.train(
-                        "geometry", start.config(), objective, Optimizers::geometry, Optimizers.GEOMETRY_RATE, WARMUP);
+                        "geometry",
+                        start.config(),
+                        objective,
+                        p -> Optimizers.geometry(p, newAttention),
+                        Optimizers.GEOMETRY_RATE,
+                        WARMUP);
             }
         }
     }
+
+    /** Attention blocks of what {@code --weights} names. */
+    private int attentionGiven;
 
     /** The network to begin with; blocks that its file lacks are drawn, and do nothing at first. */
     private LoopArguments.Start<GeometryNetConfig> start() {
         LoopArguments.Start<GeometryNetConfig> given =
                 loop.start(size.geometry(), GeometryNet::initialise, NetworkFile::read);
+        attentionGiven = given.config().attentionBlocks();
+        if (forStart) {
+            int heads = Math.max(given.config().attentionHeads(), ATTENTION_HEADS);
+            return grown(given, Math.max(given.config().attentionBlocks(), START_ATTENTION_BLOCKS), heads, 1);
+        }
         Integer wanted = keyframes;
         if (wanted == null) {
             return given;
@@ -136,11 +183,16 @@ final class TrainGeometry extends TrainingCommand {
         if (wanted == 1) {
             throw Cli.badArgument(command(), "--keyframes is 1 but --weights has attention over keyframes");
         }
-        GeometryNetConfig config = given.config()
-                .withAttention(
-                        blocks == 0 ? ATTENTION_BLOCKS : blocks,
-                        blocks == 0 ? ATTENTION_HEADS : given.config().attentionHeads(),
-                        wanted - 1);
+        return grown(
+                given,
+                blocks == 0 ? ATTENTION_BLOCKS : blocks,
+                blocks == 0 ? ATTENTION_HEADS : given.config().attentionHeads(),
+                wanted - 1);
+    }
+
+    private LoopArguments.Start<GeometryNetConfig> grown(
+            LoopArguments.Start<GeometryNetConfig> given, int blocks, int heads, int earlierKeyframes) {
+        GeometryNetConfig config = given.config().withAttention(blocks, heads, earlierKeyframes);
         Map<String, float[]> weights = new LinkedHashMap<>(GeometryNet.initialise(config, loop.seed));
         weights.putAll(given.weights());
         return new LoopArguments.Start<>(config, weights);

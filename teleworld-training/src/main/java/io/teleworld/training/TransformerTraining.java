@@ -13,9 +13,9 @@ import io.teleworld.training.recipe.Optimizers;
 import io.teleworld.training.recipe.TransformerObjective;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Option;
@@ -34,6 +34,10 @@ abstract class TransformerTraining extends TrainingCommand {
             paramLabel = "DIR",
             description = "What encode wrote; target/training/latents by default.")
     Path latents = Path.of("target", "training", "latents");
+
+    @Option(names = "--sampling-steps", paramLabel = "T[,T...]", split = ",", description = SamplingSteps.DESCRIPTION)
+    @Nullable
+    List<Integer> samplingSteps;
 
     /**
      * How a stage of training differs from the others.
@@ -74,10 +78,7 @@ abstract class TransformerTraining extends TrainingCommand {
                 new MacroMicroPlanner(world.segments(), ChainingPolicy.MAX_THROUGHPUT).plan(0),
                 new FrameChainPlanner().plan(0));
         SchedulerConfig scheduler = size.scheduler();
-        List<Double> levels = Arrays.stream(scheduler.sampler().timesteps())
-                .mapToObj(t -> t / scheduler.numTrainTimesteps())
-                .filter(t -> t > 0)
-                .toList();
+        List<Double> levels = SamplingSteps.levels(scheduler, samplingSteps);
         TransformerObjective.Options options = new TransformerObjective.Options(
                 loop.batch(BATCH), stage.unguided(), CONTEXT_NOISE, stage.scheduled(), scheduler.flowShift(), levels);
         List<LatentCache> caches = new ArrayList<>();

@@ -27,18 +27,21 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Function;
 import tools.jackson.databind.JsonNode;
 
 /**
  * A model package in Diffusers layout: {@code model_index.json}, {@code teleworld.json}, {@code transformer/},
  * {@code vae/}, {@code geometry/} (each a {@code config.json} and safetensors files, sharded or not) and
- * {@code scheduler/scheduler_config.json}; optionally {@code super_resolution/}.
+ * {@code scheduler/scheduler_config.json}; optionally {@code start_geometry/}, a geometry network for the picture that a
+ * session starts from, and {@code super_resolution/}.
  *
  * <p>Immutable and thread-safe. Opening it checks that the parts fit each other and that the weight files hold exactly
  * the networks' weights; the weights themselves are read when they are asked for.
  */
 public final class ModelPackage {
 
+    private static final String START_GEOMETRY = "start_geometry";
     private static final String SUPER_RESOLUTION = "super_resolution";
 
     private static final List<String> WEIGHT_FILES =
@@ -52,8 +55,11 @@ public final class ModelPackage {
     private final WeightFiles transformerWeights;
     private final WeightFiles vaeWeights;
     private final WeightFiles geometryWeights;
-    private final Optional<SuperResolutionConfig> superResolution;
-    private final Optional<WeightFiles> superResolutionWeights;
+    private final Optional<Part<GeometryNetConfig>> startGeometry;
+    private final Optional<Part<SuperResolutionConfig>> superResolution;
+
+    /** A network that packages need not have. */
+    private record Part<C>(C config, WeightFiles weights) {}
 
     private ModelPackage(ModelFiles files) {
         requireComponents(files, Set.of("transformer", "vae", "geometry", "scheduler"));
@@ -69,23 +75,25 @@ public final class ModelPackage {
         transformerWeights.requireExactly(transformerGraph());
         vaeWeights.requireExactly(encoderGraph(), decoderGraph());
         geometryWeights.requireExactly(geometryGraph());
-        if (json(files, "model_index.json").has(SUPER_RESOLUTION)) {
-            superResolution =
-                    Optional.of(config(files, SUPER_RESOLUTION + "/config.json", SuperResolutionConfig.nano()));
-            WeightFiles stored = weights(files, SUPER_RESOLUTION);
-            try {
-                stored.requireExactly(superResolutionGraph());
-            } catch (IllegalArgumentException e) {
-                throw new ModelFormatException(
-                        files.description() + "/" + SUPER_RESOLUTION + "/config.json",
-                        "does not fit the model: " + e.getMessage(),
-                        e);
-            }
-            superResolutionWeights = Optional.of(stored);
-        } else {
-            superResolution = Optional.empty();
-            superResolutionWeights = Optional.empty();
+        startGeometry = part(files, START_GEOMETRY, GeometryNetConfig.nano(), this::startGeometryGraph);
+        superResolution = part(files, SUPER_RESOLUTION, SuperResolutionConfig.nano(), this::superResolutionGraph);
+    }
+
+    private static <C> Optional<Part<C>> part(ModelFiles files, String folder, C defaults, Function<C, Graph> graph) {
+        if (!json(files, "model_index.json").has(folder)) {
+            return Optional.empty();
         }
+        C config = config(files, folder + "/config.json", defaults);
+        WeightFiles stored = weights(files, folder);
+        try {
+            stored.requireExactly(graph.apply(config));
+        } catch (IllegalArgumentException e) {
+            throw new ModelFormatException(
+                    files.description() + "/" + folder + "/config.json",
+                    "does not fit the model: " + e.getMessage(),
+                    e);
+        }
+        return Optional.of(new Part<>(config, stored));
     }
 
     /**
@@ -276,9 +284,36 @@ public final class ModelPackage {
         return geometryWeights;
     }
 
+    /** Sizes of the geometry network for start pictures, if the package has one. */
+    public Optional<GeometryNetConfig> startGeometry() {
+        return startGeometry.map(Part::config);
+    }
+
+    /**
+     * The geometry network for start pictures, for one picture by itself: {@link GeometryNet#clipGraph} of one keyframe.
+     *
+     * @throws java.util.NoSuchElementException if the package has none
+     */
+    public Graph startGeometryGraph() {
+        return startGeometryGraph(startGeometry.orElseThrow().config());
+    }
+
+    private Graph startGeometryGraph(GeometryNetConfig config) {
+        return GeometryNet.clipGraph(config, 1, world.height(), world.width());
+    }
+
+    /**
+     * Weights of {@link #startGeometryGraph()}.
+     *
+     * @throws java.util.NoSuchElementException if the package has none
+     */
+    public WeightFiles startGeometryWeights() {
+        return startGeometry.orElseThrow().weights();
+    }
+
     /** Sizes of the super-resolution network, if the package has one. */
     public Optional<SuperResolutionConfig> superResolution() {
-        return superResolution;
+        return superResolution.map(Part::config);
     }
 
     /**
@@ -287,8 +322,11 @@ public final class ModelPackage {
      * @throws java.util.NoSuchElementException if the package has none
      */
     public Graph superResolutionGraph() {
-        return SuperResolutionNet.streamGraph(
-                superResolution.orElseThrow(), world.height(), world.width(), Attention.NEIGHBOURS);
+        return superResolutionGraph(superResolution.orElseThrow().config());
+    }
+
+    private Graph superResolutionGraph(SuperResolutionConfig config) {
+        return SuperResolutionNet.streamGraph(config, world.height(), world.width(), Attention.NEIGHBOURS);
     }
 
     /**
@@ -297,7 +335,7 @@ public final class ModelPackage {
      * @throws java.util.NoSuchElementException if the package has none
      */
     public WeightFiles superResolutionWeights() {
-        return superResolutionWeights.orElseThrow();
+        return superResolution.orElseThrow().weights();
     }
 
     /** The number of weights in all networks. */
@@ -306,6 +344,7 @@ public final class ModelPackage {
                 + FlopCounter.parameters(encoderGraph())
                 + FlopCounter.parameters(decoderGraph())
                 + FlopCounter.parameters(geometryGraph())
+                + (startGeometry.isPresent() ? FlopCounter.parameters(startGeometryGraph()) : 0)
                 + (superResolution.isPresent() ? FlopCounter.parameters(superResolutionGraph()) : 0);
     }
 
@@ -318,6 +357,7 @@ public final class ModelPackage {
         transformerWeights.requireFinite();
         vaeWeights.requireFinite();
         geometryWeights.requireFinite();
-        superResolutionWeights.ifPresent(WeightFiles::requireFinite);
+        startGeometry.ifPresent(part -> part.weights().requireFinite());
+        superResolution.ifPresent(part -> part.weights().requireFinite());
     }
 }

@@ -103,14 +103,26 @@ public final class ModelPackageWriter {
         return network("geometry", config, weights, storage);
     }
 
+    /** Writes {@code start_geometry/}, which packages need not have; weights F32. */
+    public ModelPackageWriter startGeometry(GeometryNetConfig config, Map<String, HostTensor> weights, Storage storage)
+            throws IOException {
+        return added("start_geometry", "GeometryNet", config, weights, storage);
+    }
+
     /** Writes {@code super_resolution/}, which packages need not have; weights F32. */
     public ModelPackageWriter superResolution(
             SuperResolutionConfig config, Map<String, HostTensor> weights, Storage storage) throws IOException {
+        return added("super_resolution", "SuperResolutionNet", config, weights, storage);
+    }
+
+    private ModelPackageWriter added(
+            String folder, String type, Object config, Map<String, HostTensor> weights, Storage storage)
+            throws IOException {
         Path index = root.resolve(INDEX);
         ObjectNode components = (ObjectNode) JSON.readTree(Files.readAllBytes(index));
-        components.putArray("super_resolution").add("teleworld").add("SuperResolutionNet");
+        components.putArray(folder).add("teleworld").add(type);
         writeText(INDEX, JSON.writeValueAsString(components) + "\n");
-        return network("super_resolution", config, weights, storage);
+        return network(folder, config, weights, storage);
     }
 
     private ModelPackageWriter network(String folder, Object config, Map<String, HostTensor> weights, Storage storage)

@@ -18,10 +18,12 @@ import io.teleworld.tensor.HostTensor;
 import io.teleworld.tensor.Tensor;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,6 +34,9 @@ import org.slf4j.LoggerFactory;
  * median depth becomes the session's unit; later depths are brought into the memory's scale by {@link DepthAlignment}
  * and onto its surfaces by {@link NonRigidAlignment}, and a frame that does not fit the memory has all its depth dropped.
  * Depths beyond {@link #SKY_DEPTH} count as sky.
+ *
+ * <p>The start picture decides about all that follows, and nothing else is known of it. A package may bring a network for
+ * it alone ({@link StartNetwork}), which then says its depth and what moves.
  *
  * <p>A network with attention is also told where the last keyframes were taken from and sees what it cached of them. A
  * start picture, one at 0 s of which nothing is known, begins a new session: scale and keyframes are forgotten.
@@ -45,7 +50,16 @@ public final class GeometryReconstructor implements Reconstructor {
 
     private static final Logger LOG = LoggerFactory.getLogger(GeometryReconstructor.class);
 
+    /**
+     * The network for start pictures.
+     *
+     * @param program compiled from {@link GeometryNet#clipGraph} of one keyframe; borrowed
+     * @param config sizes of that network
+     */
+    public record StartNetwork(Program program, GeometryNetConfig config) {}
+
     private final Program program;
+    private final Optional<StartNetwork> startNetwork;
     private final ProgramState state;
     private final Scope scope;
     private final GeometryNetConfig config;
@@ -60,16 +74,24 @@ public final class GeometryReconstructor implements Reconstructor {
 
     private final DepthAlignment alignment = new DepthAlignment(DepthAlignment.Model.SCALE);
 
+    /** A reconstructor for one session, whose one network sees the start picture too. */
+    public GeometryReconstructor(Program program, GeometryNetConfig config, Scope scope) {
+        this(program, config, Optional.empty(), scope);
+    }
+
     /**
      * A reconstructor for one session.
      *
      * @param program compiled from {@link GeometryNet#graph}; borrowed
      * @param config sizes of that network
+     * @param startNetwork for start pictures
      * @param scope owns what is made here
      */
-    public GeometryReconstructor(Program program, GeometryNetConfig config, Scope scope) {
+    public GeometryReconstructor(
+            Program program, GeometryNetConfig config, Optional<StartNetwork> startNetwork, Scope scope) {
         this.program = program;
         this.config = config;
+        this.startNetwork = startNetwork;
         this.scope = scope;
         this.state = program.newState(scope);
     }
@@ -97,7 +119,11 @@ public final class GeometryReconstructor implements Reconstructor {
                 state.reset();
             }
             boolean known = write(keyframe, in.mutableBuffer().asFloatBuffer(), n);
+            // The network of keyframes sees every picture: it remembers them.
             Map<String, Tensor> out = run(keyframe, in, work);
+            if (start && startNetwork.isPresent()) {
+                out = run(startNetwork.get(), keyframe, in, work);
+            }
             float[] prediction = values(out, "depth");
             float[] confidence = values(out, "confidence");
             float[] logit = values(out, "dynamic");
@@ -157,6 +183,19 @@ public final class GeometryReconstructor implements Reconstructor {
             window.remove(window.keySet().iterator().next());
         }
         return out;
+    }
+
+    private static Map<String, Tensor> run(StartNetwork network, Keyframe keyframe, HostTensor image, Scope work) {
+        Map<String, Tensor> inputs = new HashMap<>(Map.of("image", image));
+        if (network.config().attentionBlocks() > 0) {
+            Intrinsics camera = keyframe.intrinsics();
+            int rows = camera.height() / network.config().multiple();
+            int columns = camera.width() / network.config().multiple();
+            float[] rays = CameraRays.all(List.of(keyframe.pose()), camera, rows, columns, 1);
+            inputs.put("rays", HostTensor.ofFloats(rays, 1, 1, 1, (long) rows * columns, CameraRays.WIDTH));
+        }
+        Program program = network.program();
+        return program.run(inputs, program.newState(work), RunOptions.DEFAULT, work);
     }
 
     /** RGB in [−1, 1], the memory's inverse depth, its mask. Returns whether the memory knows anything. */

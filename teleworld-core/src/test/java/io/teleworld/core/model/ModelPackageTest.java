@@ -8,6 +8,7 @@ import io.teleworld.ModelSource;
 import io.teleworld.core.diffusion.SchedulerConfig;
 import io.teleworld.core.generate.GuidanceConfig;
 import io.teleworld.core.model.ModelPackageWriter.Storage;
+import io.teleworld.core.network.FlopCounter;
 import io.teleworld.core.network.GeometryNet;
 import io.teleworld.core.network.GeometryNetConfig;
 import io.teleworld.core.network.KeyLayouts;
@@ -164,6 +165,35 @@ final class ModelPackageTest {
         assertThatThrownBy(() -> ModelPackage.open(ModelFiles.directory(dir)))
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageContaining("../../x.safetensors");
+    }
+
+    @Test
+    void aNetworkForStartPicturesIsOptional() throws IOException {
+        ModelPackage without = ModelPackage.open(ModelFiles.directory(dir));
+        assertThat(without.startGeometry()).isEmpty();
+        GeometryNetConfig config = without.geometry().withAttention(2, 2, 1);
+        Graph graph = GeometryNet.clipGraph(config, 1, 96, 176);
+        Map<String, HostTensor> weights = tensors(GeometryNet.initialise(config, 5), graph);
+        ModelPackageWriter.into(dir, Map.of()).startGeometry(config, weights, ModelPackageWriter.Storage.F32);
+        ModelPackage with = ModelPackage.open(ModelFiles.directory(dir));
+        assertThat(with.startGeometry()).contains(config);
+        with.startGeometryWeights().requireExactly(with.startGeometryGraph());
+        assertThat(with.parameters() - without.parameters()).isEqualTo(FlopCounter.parameters(graph));
+        with.requireFinite();
+        // What contradicts its sizes is refused; so is what is not a number.
+        Path file = dir.resolve("start_geometry/config.json");
+        String written = Files.readString(file);
+        Files.writeString(file, written.replace("\"attention_blocks\" : 2", "\"attention_blocks\" : 4"));
+        assertThatThrownBy(() -> ModelPackage.open(ModelFiles.directory(dir)))
+                .isInstanceOf(ModelFormatException.class)
+                .hasMessageContaining("start_geometry")
+                .hasMessageContaining("attention.2.");
+        Files.writeString(file, written);
+        weights.put(
+                "head.conv2.bias", HostTensor.ofFloats(new float[] {Float.NaN, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 12));
+        ModelPackageWriter.into(dir, Map.of()).startGeometry(config, weights, ModelPackageWriter.Storage.F32);
+        ModelPackage broken = ModelPackage.open(ModelFiles.directory(dir));
+        assertThatThrownBy(broken::requireFinite).hasMessageContaining("head.conv2.bias");
     }
 
     @Test

@@ -24,6 +24,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
@@ -115,6 +116,37 @@ final class GeometryReconstructorTest {
         assertThat(DepthMaps.median(all.get(0).depth())).isCloseTo(1, within(1e-4f));
         // Without a memory later frames keep the scale of the session.
         assertThat(DepthMaps.median(all.get(3).depth())).isNotCloseTo(1, within(1e-4f));
+    }
+
+    @Test
+    void aNetworkForStartPicturesSeesNothingElse() {
+        Graph graph = GeometryNet.graph(CONFIG, H, W);
+        Program other = scope.adopt(
+                new ReferenceRuntime().compile(graph, Weights.of(TinyModel.randomWeights(13, graph)), Precision.FP32));
+        // Without and with attention of its own.
+        for (GeometryNetConfig own : List.of(CONFIG.withAttention(0, 1, 1), CONFIG.withAttention(4, 2, 1))) {
+            Graph single = GeometryNet.clipGraph(own, 1, H, W);
+            Program starts = scope.adopt(new ReferenceRuntime()
+                    .compile(single, Weights.of(TinyModel.randomWeights(12, single)), Precision.FP32));
+            Optional<GeometryReconstructor.StartNetwork> network =
+                    Optional.of(new GeometryReconstructor.StartNetwork(starts, own));
+            GeometryReconstructor r = new GeometryReconstructor(program(), CONFIG, network, scope);
+            List<FrameGeometry> found = r.reconstruct(session(1));
+            List<FrameGeometry> alone =
+                    new GeometryReconstructor(other, CONFIG, network, scope).reconstruct(session(1));
+            // The start is the start network's alone, what follows the other's.
+            assertThat(alone.get(0).depth()).containsExactly(found.get(0).depth());
+            assertThat(alone.get(0).dynamic()).containsExactly(found.get(0).dynamic());
+            assertThat(alone.get(1).depth()).isNotEqualTo(found.get(1).depth());
+            assertThat(found.get(0).depth())
+                    .isNotEqualTo(new GeometryReconstructor(program(), CONFIG, scope)
+                            .reconstruct(session(1))
+                            .get(0)
+                            .depth());
+            // A new start, in a session that has seen others.
+            assertThat(depths(r.reconstruct(session(1))).get(0))
+                    .containsExactly(found.get(0).depth());
+        }
     }
 
     @Test

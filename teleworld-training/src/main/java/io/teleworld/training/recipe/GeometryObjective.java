@@ -3,6 +3,7 @@ package io.teleworld.training.recipe;
 import io.teleworld.core.network.CameraRays;
 import io.teleworld.core.network.GeometryNet;
 import io.teleworld.core.network.GeometryNetConfig;
+import io.teleworld.core.reconstruct.DepthMaps;
 import io.teleworld.geometry.Pose;
 import io.teleworld.training.data.ClipSupply;
 import io.teleworld.training.data.GroundTruthClip;
@@ -20,6 +21,7 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -44,8 +46,25 @@ public final class GeometryObjective implements Objective, AutoCloseable {
     private static final double PLACE_ERROR = 0.02;
     private static final double ANGLE_ERROR = 0.004;
 
+    /** How much of a loss is the error that is left when a picture's scale is right, where only that counts. */
+    private static final double SCALE_FREE = 0.8;
+
+    /** Deviation of the logarithm of a picture's brightness and of its colours, where they are changed. */
+    private static final double BRIGHTNESS = 0.15;
+
+    private static final double COLOUR = 0.06;
+
+    /** What the network is for. */
+    public enum Use {
+        /** Keyframes of sessions, most of them with a memory. */
+        KEYFRAMES,
+        /** The picture that a session starts from: nothing is known, and the session takes its unit from it. */
+        START
+    }
+
     private final ClipSupply train;
     private final List<GroundTruthClip> held;
+    private final Use use;
     /** Keyframes of a sample, and whether the network is told where they are. */
     private final int frames;
 
@@ -61,6 +80,7 @@ public final class GeometryObjective implements Objective, AutoCloseable {
      * @param initial weights by name
      * @param train clips of {@code frames} keyframes; where that is 1, of any number, of which one is drawn
      * @param held clips to judge by, of {@code frames} keyframes
+     * @param use what is shown and what counts
      * @param frames keyframes of a sample
      * @param batch samples of a step
      */
@@ -69,12 +89,14 @@ public final class GeometryObjective implements Objective, AutoCloseable {
             Map<String, float[]> initial,
             ClipSupply train,
             List<GroundTruthClip> held,
+            Use use,
             int frames,
             int batch,
             String deviceId,
             Arithmetic arithmetic) {
         this.train = train;
         this.held = List.copyOf(held);
+        this.use = use;
         this.frames = frames;
         this.posed = config.attentionBlocks() > 0;
         this.cell = config.multiple();
@@ -107,10 +129,13 @@ public final class GeometryObjective implements Objective, AutoCloseable {
             int first = frames == 1 ? random.nextInt(c.frames()) : 0;
             boolean mirror = random.nextBoolean();
             double scale = Math.exp(0.06 * random.nextGaussian());
-            boolean remembers = random.nextInt(5) < 3;
+            boolean remembers = use == Use.KEYFRAMES && random.nextInt(5) < 3;
             for (int t = 0; t < frames; t++) {
                 boolean known = frames == 1 ? remembers : remembers && random.nextInt(6) > 0;
                 fill(c, first + t, known ? random : null, scale, mirror, image, i * frames + t, logDepth, moving);
+                if (use == Use.START && random.nextBoolean()) {
+                    relight(image, (i * frames + t) * 5 * area, area, random);
+                }
             }
             poses.addAll(commanded(c.poses().subList(first, first + frames), mirror, random));
         }
@@ -134,13 +159,41 @@ public final class GeometryObjective implements Objective, AutoCloseable {
                 .abs()
                 .mean();
         Tensor entropy = torch.binary_cross_entropy_with_logits(AutoencoderObjective.output(out, "dynamic"), dynamic);
-        metrics.put("log_error", (double) error.mean().item_float());
+        Tensor counted = error.mean();
+        metrics.put("log_error", (double) counted.item_float());
         metrics.put("entropy", (double) entropy.item_float());
-        return error.mean()
-                .mul(new Scalar(2))
+        if (use == Use.START) {
+            Tensor scaleFree = scaleFree(difference, target);
+            metrics.put("scale_free_log_error", (double) scaleFree.item_float());
+            counted = counted.mul(new Scalar(1 - SCALE_FREE)).add(scaleFree.mul(new Scalar(SCALE_FREE)));
+        }
+        return counted.mul(new Scalar(2))
                 .add(weighted.mul(new Scalar(0.3)))
                 .add(dx.add(dy))
                 .add(entropy);
+    }
+
+    /** The error that is left when each picture's depth has the right scale; what is as far as the sky does not count. */
+    private static Tensor scaleFree(Tensor difference, Tensor target) {
+        Tensor near = target.lt(new Scalar(Math.log(FARTHEST) - 1e-3)).to(difference.dtype());
+        Tensor count =
+                near.sum(new long[] {1, 2, 3}, true, new ScalarTypeOptional()).clamp_min(new Scalar(1));
+        Tensor mean = difference
+                .mul(near)
+                .sum(new long[] {1, 2, 3}, true, new ScalarTypeOptional())
+                .div(count);
+        return difference.sub(mean).abs().mul(near).sum().div(count.sum());
+    }
+
+    /** Another light: all colours, and each by itself, brighter or darker. */
+    private static void relight(float[] image, int from, int area, SplittableRandom random) {
+        double all = BRIGHTNESS * random.nextGaussian();
+        for (int c = 0; c < 3; c++) {
+            float gain = (float) Math.exp(all + COLOUR * random.nextGaussian());
+            for (int p = from + c * area; p < from + (c + 1) * area; p++) {
+                image[p] = Math.min(1, (image[p] + 1) * gain - 1);
+            }
+        }
     }
 
     private Map<String, Tensor> inputs(float[] image, List<Pose> poses) {
@@ -249,6 +302,7 @@ public final class GeometryObjective implements Objective, AutoCloseable {
         double absRel = 0;
         double lastAbsRel = 0;
         double close = 0;
+        double scaleFree = 0;
         long intersection = 0;
         long union = 0;
         long counted = 0;
@@ -268,6 +322,12 @@ public final class GeometryObjective implements Objective, AutoCloseable {
                 Map<String, Tensor> out = net.inference(inputs(image, c.poses().subList(0, frames)));
                 float[] depth = TorchTensors.toFloats(AutoencoderObjective.output(out, "depth"));
                 float[] dynamic = TorchTensors.toFloats(AutoencoderObjective.output(out, "dynamic"));
+                for (int t = 0; t < frames; t++) {
+                    scaleFree += medianScaledError(
+                                    Arrays.copyOfRange(depth, t * area, (t + 1) * area),
+                                    Arrays.copyOfRange(logDepth, t * area, (t + 1) * area))
+                            / (frames * held.size());
+                }
                 for (int p = 0; p < frames * area; p++) {
                     double truth = Math.exp(logDepth[p]);
                     boolean says = dynamic[p] > 0;
@@ -310,9 +370,28 @@ public final class GeometryObjective implements Objective, AutoCloseable {
         Map<String, Double> m = new TreeMap<>();
         m.put("held_abs_rel", absRel / counted);
         m.put("held_last_abs_rel", lastAbsRel / lastCounted);
+        m.put("held_median_scaled_abs_rel", scaleFree);
         m.put("held_delta_1_25", close / counted);
         m.put("held_dynamic_iou", union == 0 ? 1.0 : (double) intersection / union);
         return m;
+    }
+
+    /** Mean relative error of depth in units of the picture's median, as sessions measure from their start on. */
+    private static double medianScaledError(float[] depth, float[] logTruth) {
+        float[] truth = new float[logTruth.length];
+        for (int p = 0; p < truth.length; p++) {
+            truth[p] = (float) Math.exp(logTruth[p]);
+        }
+        double scale = DepthMaps.median(truth) / DepthMaps.median(depth);
+        double error = 0;
+        int counted = 0;
+        for (int p = 0; p < truth.length; p++) {
+            if (truth[p] < FARTHEST * 0.99) {
+                error += Math.abs(scale * depth[p] - truth[p]) / truth[p];
+                counted++;
+            }
+        }
+        return counted == 0 ? 0 : error / counted;
     }
 
     @Override

@@ -44,10 +44,11 @@ public final class Optimizers {
     }
 
     /**
-     * For the geometry net: all but stem and heads count as hidden. Where it has attention, the convolutions take a small
-     * share of the rate: they were trained before.
+     * For the geometry net: all but stem and heads count as hidden.
+     *
+     * @param newAttention whether attention was added to trained convolutions, which then take a small share of the rate
      */
-    public static Optimizer geometry(Map<String, Tensor> parameters) {
+    public static Optimizer geometry(Map<String, Tensor> parameters, boolean newAttention) {
         Map<String, Tensor> attention = ParameterGroups.select(parameters, n -> n.startsWith("attention."));
         Map<String, Tensor> convolutions = ParameterGroups.select(parameters, n -> !n.startsWith("attention."));
         Optimizer old = ParameterGroups.muonAndAdamW(
@@ -68,7 +69,7 @@ public final class Optimizers {
                                 AdamW.Options.DEFAULT,
                                 ADAM_FACTOR),
                         1)
-                .add(old, TRAINED_BEFORE);
+                .add(old, newAttention ? TRAINED_BEFORE : 1);
     }
 
     /** For super-resolution: all but the first projection, the modulation and the decoder's last layer count as hidden. */

@@ -46,6 +46,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -89,6 +90,7 @@ public final class RolloutRecorder implements AutoCloseable {
      * @param world sizes and segments
      * @param autoencoder without latent statistics
      * @param geometry the geometry network
+     * @param startGeometry that for start pictures; null for none of its own
      * @param student makes the roll-outs; null for the truth
      * @param runtime runs the networks; borrowed
      */
@@ -96,6 +98,7 @@ public final class RolloutRecorder implements AutoCloseable {
             TeleWorldConfig world,
             NetworkFile<VideoAutoencoderConfig> autoencoder,
             NetworkFile<GeometryNetConfig> geometry,
+            @Nullable NetworkFile<GeometryNetConfig> startGeometry,
             @Nullable Student student,
             TensorRuntime runtime) {
         this.world = world;
@@ -142,13 +145,20 @@ public final class RolloutRecorder implements AutoCloseable {
         }
         Program depth = compile(
                 runtime, GeometryNet.graph(geometry.config(), world.height(), world.width()), geometry.weights());
+        Optional<GeometryReconstructor.StartNetwork> start = Optional.ofNullable(startGeometry)
+                .map(net -> new GeometryReconstructor.StartNetwork(
+                        compile(
+                                runtime,
+                                GeometryNet.clipGraph(net.config(), 1, world.height(), world.width()),
+                                net.weights()),
+                        net.config()));
         this.sessions = new SessionFactory(
                 world.segments(),
                 input -> {
                     throw new IllegalStateException("a roll-out brings its own generator");
                 },
                 world.guidance().holes(),
-                () -> new GeometryReconstructor(depth, geometry.config(), scope),
+                () -> new GeometryReconstructor(depth, geometry.config(), start, scope),
                 codec,
                 codec,
                 SuperResolver::identity,

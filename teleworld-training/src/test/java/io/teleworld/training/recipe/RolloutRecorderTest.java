@@ -95,6 +95,7 @@ class RolloutRecorderTest {
                         VideoAutoencoder.encoderGraph(AUTOENCODER, 32, 48),
                         VideoAutoencoder.decoderGraph(AUTOENCODER, 4, 6)),
                 random(GEOMETRY, GeometryNet.initialise(GEOMETRY, 2), GeometryNet.graph(GEOMETRY, 32, 48)),
+                random(GEOMETRY, GeometryNet.initialise(GEOMETRY, 3), GeometryNet.clipGraph(GEOMETRY, 1, 32, 48)),
                 student,
                 runtime);
     }
