@@ -9,13 +9,16 @@ import io.teleworld.core.network.SuperResolutionConfig;
 import io.teleworld.core.network.VideoAutoencoderConfig;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.runtime.Precision;
+import io.teleworld.tensor.HostTensor;
 import io.teleworld.training.data.LatentStatistics;
+import io.teleworld.training.data.WorldStyle;
 import io.teleworld.training.recipe.NetworkFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -66,6 +69,11 @@ final class ExportModel implements Callable<Integer> {
             names = "--only-super-resolution",
             description = "Put it into the package that is in --out already and leave the rest as it is.")
     boolean only;
+
+    @Option(
+            names = "--styles",
+            description = "Puts the named styles into the package, for a transformer that was trained with them.")
+    boolean styles;
 
     @Option(
             names = "--latents",
@@ -128,6 +136,15 @@ final class ExportModel implements Callable<Integer> {
                 .transformer(video.config(), video.weights(), Objects.requireNonNullElse(transformerStorage, storage))
                 .vae(vae.config().withLatentStatistics(statistics.mean(), statistics.std()), vae.weights(), storage)
                 .geometry(depth.config(), depth.weights(), storage);
+        if (styles) {
+            Map<String, HostTensor> embeddings = new TreeMap<>();
+            for (WorldStyle s : WorldStyle.values()) {
+                embeddings.put(
+                        s.title(),
+                        s.embedding(video.config().textLen(), video.config().textDim()));
+            }
+            writer.styles(embeddings);
+        }
         Path first = startGeometry;
         if (first != null) {
             NetworkFile<GeometryNetConfig> net = NetworkFile.read(first, size.geometry());

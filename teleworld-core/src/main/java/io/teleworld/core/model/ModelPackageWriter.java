@@ -115,6 +115,12 @@ public final class ModelPackageWriter {
         return added("super_resolution", "SuperResolutionNet", config, weights, storage);
     }
 
+    /** Writes {@code prompts.safetensors}: what stands for each named style, F32 [tokens, text width]. */
+    public ModelPackageWriter styles(Map<String, HostTensor> embeddings) throws IOException {
+        Safetensors.write(root.resolve("prompts.safetensors"), embeddings, metadata);
+        return this;
+    }
+
     private ModelPackageWriter added(
             String folder, String type, Object config, Map<String, HostTensor> weights, Storage storage)
             throws IOException {

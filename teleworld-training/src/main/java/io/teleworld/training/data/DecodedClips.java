@@ -43,7 +43,7 @@ public final class DecodedClips implements ClipSupply, AutoCloseable {
                 System.arraycopy(autoencoder.decoded(frame, noise, random), 0, rgb, t * size, size);
             }
         }
-        return new GroundTruthClip(clip.intrinsics(), rgb, clip.depth(), clip.dynamic(), clip.poses());
+        return new GroundTruthClip(clip.intrinsics(), rgb, clip.depth(), clip.dynamic(), clip.poses(), clip.world());
     }
 
     @Override

@@ -12,9 +12,16 @@ import java.util.List;
  * @param depth [T,H,W] planar depth in eye heights, +∞ for sky
  * @param dynamic [T,H,W] 1 where something moves by itself, else 0
  * @param poses T camera poses, translations in eye heights
+ * @param world name of the world, empty where it does not matter
  */
 @SuppressWarnings("ArrayRecordComponent")
-public record GroundTruthClip(Intrinsics intrinsics, byte[] rgb, float[] depth, byte[] dynamic, List<Pose> poses) {
+public record GroundTruthClip(
+        Intrinsics intrinsics, byte[] rgb, float[] depth, byte[] dynamic, List<Pose> poses, String world) {
+
+    /** Frames of a world without a name. */
+    public GroundTruthClip(Intrinsics intrinsics, byte[] rgb, float[] depth, byte[] dynamic, List<Pose> poses) {
+        this(intrinsics, rgb, depth, dynamic, poses, "");
+    }
 
     public GroundTruthClip {
         poses = List.copyOf(poses);

@@ -10,6 +10,8 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Objects;
+import java.util.Optional;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -17,7 +19,8 @@ import tools.jackson.databind.json.JsonMapper;
  * Segments encoded once by the autoencoder, so that training the transformer reads latents instead of pictures.
  *
  * <p>A folder with {@code latents.json} and {@code latents.bin}: fixed-size records, one {@link Segment} each, latents in
- * fp16 (not normalised), masks and weights as bytes (255 = 1). Reading is thread-safe; a writer is confined to one thread.
+ * fp16 (not normalised), masks and weights as bytes (255 = 1); optionally {@code styles.bin}, a byte per record, 0 for no
+ * style and 1 + its place for a {@link WorldStyle}. Reading is thread-safe; a writer is confined to one thread.
  */
 public final class LatentCache implements AutoCloseable {
 
@@ -63,13 +66,16 @@ public final class LatentCache implements AutoCloseable {
 
     private static final String HEADER_FILE = "latents.json";
     private static final String DATA_FILE = "latents.bin";
+    private static final String STYLE_FILE = "styles.bin";
 
     private final Header header;
     private final FileChannel data;
+    private final byte[] styles;
 
-    private LatentCache(Header header, FileChannel data) {
+    private LatentCache(Header header, FileChannel data, byte[] styles) {
         this.header = header;
         this.data = data;
+        this.styles = styles;
     }
 
     /**
@@ -90,7 +96,14 @@ public final class LatentCache implements AutoCloseable {
                         folder.resolve(DATA_FILE).toString(),
                         "holds " + size + " bytes; " + h.segments() + " segments need " + expected);
             }
-            return new LatentCache(h, c);
+            Path styleFile = folder.resolve(STYLE_FILE);
+            byte[] styles = Files.exists(styleFile) ? Files.readAllBytes(styleFile) : new byte[h.segments()];
+            if (styles.length < h.segments()) {
+                c.close();
+                throw new ModelFormatException(
+                        styleFile.toString(), "holds " + styles.length + " styles of " + h.segments() + " segments");
+            }
+            return new LatentCache(h, c, styles);
         } catch (IOException | JacksonException e) {
             throw new ModelFormatException(headerFile.toString(), "is not a latent cache: " + e.getMessage(), e);
         }
@@ -98,6 +111,21 @@ public final class LatentCache implements AutoCloseable {
 
     public Header header() {
         return header;
+    }
+
+    /**
+     * The style of a segment, if it has one.
+     *
+     * @param index in [0, segments)
+     * @throws ModelFormatException if the file names a style that there is not
+     */
+    public Optional<WorldStyle> style(int index) {
+        int n = styles[Objects.checkIndex(index, header.segments())];
+        if (n < 0 || n > WorldStyle.values().length) {
+            throw new ModelFormatException(
+                    STYLE_FILE, "segment " + index + " has style " + n + "; there are " + WorldStyle.values().length);
+        }
+        return n == 0 ? Optional.empty() : Optional.of(WorldStyle.values()[n - 1]);
     }
 
     /**
@@ -189,6 +217,7 @@ public final class LatentCache implements AutoCloseable {
 
         private final Path folder;
         private final FileChannel data;
+        private final FileChannel styles;
         private Header header;
 
         /**
@@ -215,6 +244,11 @@ public final class LatentCache implements AutoCloseable {
             data = FileChannel.open(folder.resolve(DATA_FILE), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
             data.truncate((long) existing * header.recordBytes());
             data.position(data.size());
+            styles = FileChannel.open(folder.resolve(STYLE_FILE), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            styles.truncate(existing);
+            // Older caches lack the file: their segments have no style.
+            styles.write(ByteBuffer.allocate((int) (existing - styles.size())), styles.size());
+            styles.position(existing);
         }
 
         /** How many segments there are, those of a cache that was there before included. */
@@ -223,11 +257,20 @@ public final class LatentCache implements AutoCloseable {
         }
 
         /**
-         * Appends one segment.
+         * Appends one segment without a style.
          *
          * @throws IllegalArgumentException if it is of another size
          */
         public void append(Segment segment) throws IOException {
+            append(segment, Optional.empty());
+        }
+
+        /**
+         * Appends one segment.
+         *
+         * @throws IllegalArgumentException if it is of another size
+         */
+        public void append(Segment segment, Optional<WorldStyle> style) throws IOException {
             if (!segment.fits(header)) {
                 throw new IllegalArgumentException("segment is a " + segment + "; the cache holds " + header);
             }
@@ -246,6 +289,9 @@ public final class LatentCache implements AutoCloseable {
             while (b.hasRemaining()) {
                 data.write(b);
             }
+            styles.write(ByteBuffer.wrap(new byte[] {
+                (byte) style.map(s -> 1 + s.ordinal()).orElse(0).intValue()
+            }));
             header = header.withSegments(header.segments() + 1);
             Path temp = folder.resolve(HEADER_FILE + ".tmp");
             Files.write(temp, new JsonMapper().writeValueAsBytes(header));
@@ -258,7 +304,9 @@ public final class LatentCache implements AutoCloseable {
 
         @Override
         public void close() throws IOException {
-            data.close();
+            try (data) {
+                styles.close();
+            }
         }
     }
 }

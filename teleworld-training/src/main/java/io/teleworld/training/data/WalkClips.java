@@ -220,7 +220,7 @@ public final class WalkClips implements ClipSupply {
             }
         }
         return new GroundTruthClip(
-                intrinsics, rgb, depth, dynamic, shown.stream().map(path::get).toList());
+                intrinsics, rgb, depth, dynamic, shown.stream().map(path::get).toList(), world.name());
     }
 
     private static boolean[] movers(List<InstanceInfo> instances) {

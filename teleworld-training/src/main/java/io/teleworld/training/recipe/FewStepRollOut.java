@@ -4,11 +4,13 @@ import io.teleworld.SegmentPlan;
 import io.teleworld.core.generate.GuidanceConfig;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.training.data.LatentCache;
+import io.teleworld.training.data.WorldStyle;
 import io.teleworld.training.torch.TorchModule;
 import io.teleworld.training.torch.TorchTensors;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.bytedeco.javacpp.PointerScope;
@@ -46,7 +48,10 @@ record FewStepRollOut(
         return List.copyOf(steps);
     }
 
-    /** Segments of a cache, normalised. */
+    /** The share of segments whose style, where they have one, is told. */
+    static final double STYLED = 0.7;
+
+    /** Segments of a cache, normalised; most with their style. */
     SegmentBatch batch(LatentCache cache, int[] segments, boolean guided, SplittableRandom random) {
         SegmentBatch batch = new SegmentBatch(plan, guidance, guided, segments.length, cache.header());
         LatentCache.Segment segment = LatentCache.Segment.of(cache.header());
@@ -54,6 +59,10 @@ record FewStepRollOut(
             cache.read(segments[i], segment);
             SegmentBatch.normalise(segment, cache.header(), mean, std);
             batch.put(i, segment, 0, random);
+            Optional<WorldStyle> style = cache.style(segments[i]);
+            if (style.isPresent() && random.nextDouble() < STYLED) {
+                batch.style(i, style);
+            }
         }
         return batch;
     }

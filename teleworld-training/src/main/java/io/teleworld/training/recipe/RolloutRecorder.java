@@ -40,6 +40,7 @@ import io.teleworld.training.data.CoVisibility;
 import io.teleworld.training.data.GroundTruthClip;
 import io.teleworld.training.data.LatentCache;
 import io.teleworld.training.data.LatentStatistics;
+import io.teleworld.training.data.WorldStyle;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Arrays;
@@ -324,7 +325,9 @@ public final class RolloutRecorder implements AutoCloseable {
                 }
             }
             try {
-                writer.append(record);
+                writer.append(
+                        record,
+                        WorldStyle.of(clip, first, Math.min(clip.frames() - 1, first + plan.emittedPixelFrames())));
             } catch (IOException e) {
                 throw new TeleWorldException(
                         TeleWorldException.Category.RESOURCE, "roll-out cannot be written: " + e.getMessage(), e);

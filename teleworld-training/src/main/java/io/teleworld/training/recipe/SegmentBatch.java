@@ -7,6 +7,7 @@ import io.teleworld.core.generate.SegmentLayout.PassKind;
 import io.teleworld.core.generate.SegmentLayout.SequenceFrame;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.training.data.LatentCache;
+import io.teleworld.training.data.WorldStyle;
 import io.teleworld.training.torch.TorchModule;
 import io.teleworld.training.torch.TorchTensors;
 import java.util.ArrayList;
@@ -14,6 +15,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import org.bytedeco.pytorch.Tensor;
 
@@ -39,6 +41,7 @@ final class SegmentBatch {
     private final float[] target;
     private final float[] weight;
     private final float[] known;
+    private final List<Optional<WorldStyle>> styles = new ArrayList<>();
 
     /** A batch without segments. */
     SegmentBatch(SegmentPlan plan, GuidanceConfig guidance, boolean guided, int batch, LatentCache.Header header) {
@@ -60,6 +63,14 @@ final class SegmentBatch {
         this.target = new float[batch * channels * denoised.size() * area];
         this.weight = new float[batch * denoised.size() * area];
         this.known = new float[batch * denoised.size() * area];
+        for (int i = 0; i < batch; i++) {
+            styles.add(Optional.empty());
+        }
+    }
+
+    /** Tells the transformer what a segment looks like; without this, nothing. */
+    void style(int index, Optional<WorldStyle> style) {
+        styles.set(index, style);
     }
 
     /**
@@ -159,7 +170,7 @@ final class SegmentBatch {
     /** The velocity [batch, channels, frame, h, w] of the frames being denoised. */
     Tensor velocity(TorchModule net, VideoTransformerConfig config) {
         long[] index = denoised.stream().mapToLong(Integer::longValue).toArray();
-        return velocity(net, config, layout, header, latents, times)
+        return velocity(net, config, layout, header, latents, times, styles)
                 .index_select(2, TorchTensors.to(TorchTensors.ofLongs(index, index.length), net.deviceId()));
     }
 
@@ -168,6 +179,7 @@ final class SegmentBatch {
      *
      * @param latents [batch, input channels, frames, h, w]
      * @param times [batch, frames]
+     * @param styles one per sample
      */
     static Tensor velocity(
             TorchModule net,
@@ -175,7 +187,8 @@ final class SegmentBatch {
             SegmentLayout layout,
             LatentCache.Header header,
             float[] latents,
-            float[] times) {
+            float[] times,
+            List<Optional<WorldStyle>> styles) {
         List<SequenceFrame> sequence = layout.sequence();
         int frames = sequence.size();
         int batch = times.length / frames;
@@ -192,10 +205,26 @@ final class SegmentBatch {
                 TorchTensors.ofFloats(latents, batch, config.inChannels(), frames, header.height(), header.width()));
         in.put("timestep", TorchTensors.ofFloats(times, batch, frames));
         in.put("positions", TorchTensors.ofFloats(positions, frames));
-        in.put("text", TorchTensors.zeros(batch, config.textLen(), config.textDim()));
+        in.put("text", TorchTensors.ofFloats(text(styles, config), batch, config.textLen(), config.textDim()));
         in.put("visibility", TorchTensors.ofBooleans(visible, frames, frames));
         in.replaceAll((n, t) -> TorchTensors.to(t, net.deviceId()));
         return AutoencoderObjective.output(net.forward(in), "velocity");
+    }
+
+    /** Zeros where there is no style. */
+    private static float[] text(List<Optional<WorldStyle>> styles, VideoTransformerConfig config) {
+        int each = config.textLen() * config.textDim();
+        float[] text = new float[styles.size() * each];
+        for (int i = 0; i < styles.size(); i++) {
+            if (styles.get(i).isPresent()) {
+                float[] own = styles.get(i)
+                        .get()
+                        .embedding(config.textLen(), config.textDim())
+                        .toFloatArray();
+                System.arraycopy(own, 0, text, i * each, each);
+            }
+        }
+        return text;
     }
 
     /** A tensor over the frames being denoised, as {@link #target()}. */

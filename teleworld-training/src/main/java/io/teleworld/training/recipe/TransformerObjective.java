@@ -6,14 +6,18 @@ import io.teleworld.core.generate.SegmentLayout;
 import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.training.data.LatentCache;
+import io.teleworld.training.data.WorldStyle;
 import io.teleworld.training.torch.Arithmetic;
 import io.teleworld.training.torch.TorchModule;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -163,6 +167,7 @@ public final class TransformerObjective implements Objective, AutoCloseable {
                 options.batch(),
                 random,
                 i -> random.nextInt(cache.header().segments()),
+                told -> random.nextDouble() < FewStepRollOut.STYLED ? told : Optional.empty(),
                 null);
         metrics.put(guided ? "guided" : "unguided", (double) loss.item_float());
         return loss;
@@ -172,7 +177,10 @@ public final class TransformerObjective implements Objective, AutoCloseable {
         int segment(int sample);
     }
 
-    /** @param fixedLevel the noise level of all frames, or null to draw them */
+    /**
+     * @param told what is said of a segment's style
+     * @param fixedLevel the noise level of all frames, or null to draw them
+     */
     private Tensor loss(
             LatentCache cache,
             SegmentPlan plan,
@@ -180,13 +188,19 @@ public final class TransformerObjective implements Objective, AutoCloseable {
             int batch,
             SplittableRandom random,
             Chooser chooser,
+            UnaryOperator<Optional<WorldStyle>> told,
             @org.jspecify.annotations.Nullable Double fixedLevel) {
         LatentCache.Header h = cache.header();
         SegmentBatch segments = new SegmentBatch(plan, guidance, guided, batch, h);
         LatentCache.Segment segment = LatentCache.Segment.of(h);
         double[][] levels = new double[batch][plan.stages().size()];
         for (int i = 0; i < batch; i++) {
-            cache.read(chooser.segment(i), segment);
+            int chosen = chooser.segment(i);
+            cache.read(chosen, segment);
+            Optional<WorldStyle> style = cache.style(chosen);
+            if (style.isPresent()) {
+                segments.style(i, told.apply(style));
+            }
             SegmentBatch.normalise(segment, h, mean, std);
             for (int s = 0; s < levels[i].length; s++) {
                 levels[i][s] = fixedLevel != null ? fixedLevel : drawLevel(random);
@@ -221,7 +235,9 @@ public final class TransformerObjective implements Objective, AutoCloseable {
 
     /** The velocity of a whole sequence, see {@link SegmentBatch#velocity}. */
     Tensor velocityOf(float[] latents, float[] times, SegmentLayout layout) {
-        return SegmentBatch.velocity(net, config, layout, held.header(), latents, times);
+        int batch = times.length / layout.sequence().size();
+        return SegmentBatch.velocity(
+                net, config, layout, held.header(), latents, times, Collections.nCopies(batch, Optional.empty()));
     }
 
     private double drawLevel(SplittableRandom random) {
@@ -243,11 +259,7 @@ public final class TransformerObjective implements Objective, AutoCloseable {
                 }
                 double sum = 0;
                 for (int i = 0; i < n; i++) {
-                    int segment = i;
-                    try (PointerScope scope = new PointerScope()) {
-                        sum += loss(held, plans.get(0), guided, 1, new SplittableRandom(segment), k -> segment, level)
-                                .item_float();
-                    }
+                    sum += error(i, guided, level, s -> Optional.empty());
                 }
                 // Of latents with unit variance, so 1 means that nothing is known.
                 m.put(
@@ -255,7 +267,34 @@ public final class TransformerObjective implements Objective, AutoCloseable {
                         level * level * sum / n);
             }
         }
+        styles(m);
         return m;
+    }
+
+    /** The error of pure noise without guidance, told the segment's style and told another. */
+    private void styles(Map<String, Double> m) {
+        WorldStyle[] all = WorldStyle.values();
+        double right = 0;
+        double wrong = 0;
+        int counted = 0;
+        for (int i = 0; i < held.header().segments(); i++) {
+            if (held.style(i).isPresent()) {
+                right += error(i, false, 1, s -> s);
+                wrong += error(i, false, 1, s -> s.map(own -> all[(own.ordinal() + 1) % all.length]));
+                counted++;
+            }
+        }
+        if (counted > 0) {
+            m.put("unguided_x0_error_styled", right / counted);
+            m.put("unguided_x0_error_other_style", wrong / counted);
+        }
+    }
+
+    private double error(int segment, boolean guided, double level, UnaryOperator<Optional<WorldStyle>> told) {
+        try (PointerScope scope = new PointerScope()) {
+            return loss(held, plans.get(0), guided, 1, new SplittableRandom(segment), k -> segment, told, level)
+                    .item_float();
+        }
     }
 
     @Override

@@ -11,7 +11,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -72,6 +74,42 @@ class LatentCacheTest {
                     .isInstanceOf(IndexOutOfBoundsException.class)
                     .hasMessageContaining("segment 5 of 5");
         }
+    }
+
+    @Test
+    void stylesAreKeptAndOlderCachesHaveNone() throws IOException {
+        write(0, 2);
+        Files.delete(folder.resolve("styles.bin"));
+        try (LatentCache old = LatentCache.open(folder)) {
+            assertThat(old.style(1)).isEmpty();
+        }
+        try (LatentCache.Writer writer = new LatentCache.Writer(folder, SHAPE)) {
+            writer.append(segment(2), Optional.of(WorldStyle.HELL));
+            writer.append(segment(3));
+        }
+        try (LatentCache.Writer writer = new LatentCache.Writer(folder, SHAPE)) {
+            writer.append(segment(4), Optional.of(WorldStyle.TECH_BASE));
+        }
+        try (LatentCache cache = LatentCache.open(folder)) {
+            assertThat(IntStream.range(0, 5).mapToObj(cache::style))
+                    .containsExactly(
+                            Optional.empty(),
+                            Optional.empty(),
+                            Optional.of(WorldStyle.HELL),
+                            Optional.empty(),
+                            Optional.of(WorldStyle.TECH_BASE));
+            assertThatThrownBy(() -> cache.style(5)).isInstanceOf(IndexOutOfBoundsException.class);
+        }
+        Files.write(folder.resolve("styles.bin"), new byte[] {0, 0, 9, 0, 0});
+        try (LatentCache cache = LatentCache.open(folder)) {
+            assertThatThrownBy(() -> cache.style(2))
+                    .isInstanceOf(ModelFormatException.class)
+                    .hasMessageContaining("style 9");
+        }
+        Files.write(folder.resolve("styles.bin"), new byte[4]);
+        assertThatThrownBy(() -> LatentCache.open(folder))
+                .isInstanceOf(ModelFormatException.class)
+                .hasMessageContaining("4 styles of 5");
     }
 
     @Test

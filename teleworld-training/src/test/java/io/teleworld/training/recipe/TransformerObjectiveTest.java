@@ -13,6 +13,7 @@ import io.teleworld.core.generate.SegmentLayout.SequenceFrame;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.core.plan.MacroMicroPlanner;
 import io.teleworld.training.data.LatentCache;
+import io.teleworld.training.data.WorldStyle;
 import io.teleworld.training.torch.Arithmetic;
 import io.teleworld.training.torch.TorchNative;
 import io.teleworld.training.torch.TorchTensors;
@@ -23,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.AutoGradMode;
@@ -378,6 +380,57 @@ class TransformerObjectiveTest {
         // Initial weights predict 0 whatever they see, so that only the targets differ.
         assertThat(firstLoss(first)).isEqualTo(firstLoss(second));
         assertThat(firstLoss(first)).isGreaterThan(0.5);
+    }
+
+    @Test
+    void stylesTellWhatGuidanceDoesNot() throws IOException {
+        LatentCache.Header shape = cache.header();
+        Path styled = folder.resolve("styled");
+        float[] mask = new float[10 * 2 * H * W];
+        float[] weight = new float[10 * H * W];
+        Arrays.fill(weight, 1);
+        float[] zero = new float[10 * CHANNELS * H * W];
+        try (LatentCache.Writer writer = new LatentCache.Writer(styled, shape)) {
+            // Styles that evaluation exchanges: what one is, the other is not.
+            for (WorldStyle style : List.of(WorldStyle.HELL, WorldStyle.ROOM)) {
+                float[] target = new float[zero.length];
+                Arrays.fill(target, style == WorldStyle.HELL ? 1 : -1);
+                writer.append(new LatentCache.Segment(target, zero, zero, mask, weight), Optional.of(style));
+            }
+        }
+        float[] ones = new float[CHANNELS];
+        Arrays.fill(ones, 1);
+        try (LatentCache data = LatentCache.open(styled);
+                TransformerObjective objective = new TransformerObjective(
+                        CONFIG,
+                        GuidanceConfig.DEFAULT,
+                        List.of(PLAN),
+                        TransformerObjective.initialise(CONFIG, 1),
+                        List.of(data),
+                        data,
+                        new float[CHANNELS],
+                        ones,
+                        new TransformerObjective.Options(4, 1, 0, 0, 1, List.of(1.0)),
+                        "cpu",
+                        Arithmetic.FP32)) {
+            Map<String, Double> figures = new LinkedHashMap<>();
+            TrainingLoop.Settings settings = new TrainingLoop.Settings(
+                    folder.resolve("styled-run"),
+                    60,
+                    java.time.Duration.ofDays(1),
+                    5e-3,
+                    3,
+                    1,
+                    0.5,
+                    java.time.Duration.ofDays(1),
+                    2);
+            new TrainingLoop(settings, objective, Optimizers::transformer, System::nanoTime)
+                    .run((step, w, f) -> figures.putAll(f));
+            double right = figures.get("unguided_x0_error_styled");
+            assertThat(right).isLessThan(0.7 * figures.get("unguided_x0_error_t1000"));
+            assertThat(figures.get("unguided_x0_error_other_style"))
+                    .isGreaterThan(figures.get("unguided_x0_error_t1000"));
+        }
     }
 
     private double firstLoss(Path latents) {
