@@ -33,7 +33,8 @@ import picocli.CommandLine.Spec;
             DriftReport.class,
             CameraReport.class,
             StepsReport.class,
-            GalleryReport.class
+            GalleryReport.class,
+            StylesReport.class
         })
 public final class Evaluate implements Callable<Integer> {
 

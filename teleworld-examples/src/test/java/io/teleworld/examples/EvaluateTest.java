@@ -203,6 +203,29 @@ class EvaluateTest {
         assertThat((walk.width() - 4) / 3).isEqualTo((revisits.width() - 4) / 4);
     }
 
+    @Test
+    void stylesAreComparedWithNone(@TempDir Path styled) throws IOException {
+        assumeThat(Freedoom.available()).as("Freedoom is installed").isTrue();
+        TinyModel.writeWithStyles(styled);
+        String[] args = {"styles", "--cases", "2", "--frames", "8", "--rows", "1", "--out", out.toString()};
+        List<String> all = new ArrayList<>(Arrays.asList(args));
+        all.addAll(List.of("--threads", "1", "--model", styled.toString()));
+        CliRun run = CliRun.of(new Evaluate(), all.toArray(String[]::new));
+        assertThat(run.code()).as(run.err()).isEqualTo(Cli.OK);
+        JsonNode summary = JsonMapper.shared()
+                .readTree(Files.readString(out.resolve("styles.json")))
+                .at("/summary");
+        assertThat(summary.at("/none/change/mean").asDouble(-1)).isZero();
+        assertThat(summary.at("/silent/change/mean").asDouble(-1)).isZero();
+        assertThat(summary.at("/loud/change/mean").asDouble()).isPositive();
+        // One row: the start, none and two styles.
+        RgbImage sheet = RgbImage.read(out.resolve("styles.png"));
+        assertThat((sheet.width() - 4) % 4).isZero();
+        // The package without styles says so.
+        CliRun.of(new Evaluate(), "styles", "--model", model.toString(), "--out", out.toString())
+                .refusedWith("no named styles", "prompts.safetensors");
+    }
+
     private static String[] with(String... list) {
         List<String> all = new ArrayList<>(List.of("truth"));
         all.addAll(Arrays.asList(list));

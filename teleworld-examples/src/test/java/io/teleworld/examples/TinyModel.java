@@ -17,6 +17,7 @@ import io.teleworld.graph.Graph;
 import io.teleworld.tensor.HostTensor;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -72,6 +73,20 @@ final class TinyModel {
     /** Writes the package with other weights of the transformer. */
     static Path write(Path folder, Map<String, HostTensor> transformer) throws IOException {
         writer(folder).transformer(TRANSFORMER, transformer, Storage.F32);
+        return folder;
+    }
+
+    /** Writes the package with two named styles, of which one says nothing. */
+    static Path writeWithStyles(Path folder) throws IOException {
+        int tokens = TRANSFORMER.textLen();
+        int width = TRANSFORMER.textDim();
+        float[] loud = new float[tokens * width];
+        Arrays.fill(loud, 3);
+        writer(folder)
+                .transformer(TRANSFORMER, transformer(), Storage.F32)
+                .styles(Map.of(
+                        "loud", HostTensor.ofFloats(loud, tokens, width),
+                        "silent", HostTensor.ofFloats(new float[tokens * width], tokens, width)));
         return folder;
     }
 

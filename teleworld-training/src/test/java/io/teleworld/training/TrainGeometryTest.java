@@ -43,9 +43,11 @@ class TrainGeometryTest {
                 "3",
                 "--held-clips",
                 "1"));
-        arguments.addAll(List.of(
-                "--batch", "1", "--precision", "fp32", "--threads", "1", "--steps", "2", "--out", out.toString()));
+        arguments.addAll(List.of("--batch", "1", "--precision", "fp32", "--threads", "1", "--out", out.toString()));
         arguments.addAll(List.of(more));
+        if (!arguments.contains("--steps")) {
+            arguments.addAll(List.of("--steps", "2"));
+        }
         return Cli.of(new Train()).setErr(new PrintWriter(errors, true)).execute(arguments.toArray(String[]::new));
     }
 
@@ -81,6 +83,23 @@ class TrainGeometryTest {
         assertThat(train(more, "--weights", attentive.toString(), "--keyframes", "1"))
                 .isNotEqualTo(Cli.OK);
         assertThat(errors.toString()).contains("--keyframes");
+    }
+
+    @Test
+    void aNetworkForStartPicturesIsJudgedUpToScale() {
+        Path still = folder.resolve("still");
+        assertThat(train(still)).as("%s", errors).isEqualTo(Cli.OK);
+        Path start = folder.resolve("start");
+        assertThat(train(start, "--start", "--weights", still.toString(), "--steps", "12", "--lr", "3e-3"))
+                .as("%s", errors)
+                .isEqualTo(Cli.OK);
+        GeometryNetConfig tiny = ModelSize.TINY.geometry();
+        NetworkFile<GeometryNetConfig> net = NetworkFile.read(start, tiny);
+        assertThat(net.config()).isEqualTo(tiny.withAttention(8, 4, 1));
+        assertThat(net.arrays().get("attention.7.to_out.weight")).isNotEqualTo(new float[32 * 32]);
+        // Nothing is known of a start picture, and it is clean.
+        assertThat(train(start, "--start", "--keyframes", "3")).isNotEqualTo(Cli.OK);
+        assertThat(errors.toString()).contains("--start", "--keyframes");
     }
 
     @Test
