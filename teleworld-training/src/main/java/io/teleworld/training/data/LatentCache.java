@@ -20,7 +20,7 @@ import tools.jackson.databind.json.JsonMapper;
  *
  * <p>A folder with {@code latents.json} and {@code latents.bin}: fixed-size records, one {@link Segment} each, latents in
  * fp16 (not normalised), masks and weights as bytes (255 = 1); optionally {@code styles.bin}, a byte per record, 0 for no
- * style and 1 + its place for a {@link WorldStyle}. Reading is thread-safe; a writer is confined to one thread.
+ * style and else the code of a {@link WorldStyle}. Reading is thread-safe; a writer is confined to one thread.
  */
 public final class LatentCache implements AutoCloseable {
 
@@ -121,11 +121,15 @@ public final class LatentCache implements AutoCloseable {
      */
     public Optional<WorldStyle> style(int index) {
         int n = styles[Objects.checkIndex(index, header.segments())];
-        if (n < 0 || n > WorldStyle.values().length) {
+        if (n == 0) {
+            return Optional.empty();
+        }
+        Optional<WorldStyle> style = WorldStyle.ofCode(n);
+        if (style.isEmpty()) {
             throw new ModelFormatException(
                     STYLE_FILE, "segment " + index + " has style " + n + "; there are " + WorldStyle.values().length);
         }
-        return n == 0 ? Optional.empty() : Optional.of(WorldStyle.values()[n - 1]);
+        return style;
     }
 
     /**
@@ -289,9 +293,8 @@ public final class LatentCache implements AutoCloseable {
             while (b.hasRemaining()) {
                 data.write(b);
             }
-            styles.write(ByteBuffer.wrap(new byte[] {
-                (byte) style.map(s -> 1 + s.ordinal()).orElse(0).intValue()
-            }));
+            styles.write(ByteBuffer.wrap(
+                    new byte[] {(byte) style.map(WorldStyle::code).orElse(0).intValue()}));
             header = header.withSegments(header.segments() + 1);
             Path temp = folder.resolve(HEADER_FILE + ".tmp");
             Files.write(temp, new JsonMapper().writeValueAsBytes(header));

@@ -1,6 +1,7 @@
 package io.teleworld.training.data;
 
 import io.teleworld.tensor.HostTensor;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.SplittableRandom;
 
@@ -10,13 +11,13 @@ import java.util.SplittableRandom;
  */
 public enum WorldStyle {
     /** Inside a map, and not red. */
-    TECH_BASE("tech base"),
+    TECH_BASE(1, "tech base"),
     /** Sky is seen. */
-    OUTDOORS("outdoors"),
+    OUTDOORS(2, "outdoors"),
     /** Inside a map, much of it red. */
-    HELL("hell"),
+    HELL(3, "hell"),
     /** A procedural room. */
-    ROOM("room");
+    ROOM(4, "room");
 
     private static final double LEAST_SKY = 0.04;
     private static final double LEAST_RED = 0.15;
@@ -24,10 +25,27 @@ public enum WorldStyle {
     private static final int DARKEST = 24;
     private static final String ROOMS = "room/";
 
+    private final int code;
     private final String title;
 
-    WorldStyle(String title) {
+    WorldStyle(int code, String title) {
+        this.code = code;
         this.title = title;
+    }
+
+    /** What stands for it in files: from 1 on, never changed. */
+    int code() {
+        return code;
+    }
+
+    /** The style with a code. */
+    static Optional<WorldStyle> ofCode(int code) {
+        return Arrays.stream(values()).filter(s -> s.code == code).findFirst();
+    }
+
+    /** Another style, a different one for each. */
+    public WorldStyle next() {
+        return ofCode(code + 1).orElse(TECH_BASE);
     }
 
     /** What users call it. */
@@ -73,7 +91,7 @@ public enum WorldStyle {
      * @return F32 [tokens, width]
      */
     public HostTensor embedding(int tokens, int width) {
-        SplittableRandom random = new SplittableRandom(0x5EED + ordinal());
+        SplittableRandom random = new SplittableRandom(0x5EED + code - 1);
         float[] values = new float[tokens * width];
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) random.nextGaussian();

@@ -273,14 +273,13 @@ public final class TransformerObjective implements Objective, AutoCloseable {
 
     /** The error of pure noise without guidance, told the segment's style and told another. */
     private void styles(Map<String, Double> m) {
-        WorldStyle[] all = WorldStyle.values();
         double right = 0;
         double wrong = 0;
         int counted = 0;
         for (int i = 0; i < held.header().segments(); i++) {
             if (held.style(i).isPresent()) {
                 right += error(i, false, 1, s -> s);
-                wrong += error(i, false, 1, s -> s.map(own -> all[(own.ordinal() + 1) % all.length]));
+                wrong += error(i, false, 1, s -> s.map(WorldStyle::next));
                 counted++;
             }
         }
