@@ -120,7 +120,7 @@ final class CudaTensorRuntime implements TensorRuntime {
             case FP16 -> ElementTypes.of(lowered, DType.F16);
             case BF16 -> ElementTypes.of(lowered, DType.BF16);
             case FP8_LINEAR -> ElementTypes.fp8(lowered);
-            case INT8_LINEAR ->
+            case INT8_LINEAR, INT8 ->
                 throw new TeleWorldException(
                         TeleWorldException.Category.BACKEND, "runtime cuda cannot compute in " + precision);
         };

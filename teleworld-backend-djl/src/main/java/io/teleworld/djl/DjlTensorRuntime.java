@@ -21,7 +21,7 @@ final class DjlTensorRuntime implements TensorRuntime {
 
     private static final Set<Class<? extends Op>> OPERATORS = Set.copyOf(Op.all());
     private static final Set<Precision> PRECISIONS = Collections.unmodifiableSet(
-            EnumSet.of(Precision.FP32, Precision.FP16, Precision.BF16, Precision.INT8_LINEAR));
+            EnumSet.of(Precision.FP32, Precision.FP16, Precision.BF16, Precision.INT8_LINEAR, Precision.INT8));
 
     /** Packed int8 products exist for host processors only. */
     private static final Set<Precision> CUDA_PRECISIONS =

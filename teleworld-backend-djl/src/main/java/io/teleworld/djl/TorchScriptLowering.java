@@ -81,7 +81,7 @@ final class TorchScriptLowering {
         return switch (precision) {
             case BF16 -> TorchTypes.BF16;
             case FP16 -> TorchTypes.F16;
-            case FP32, INT8_LINEAR, FP8_LINEAR -> 0;
+            case FP32, INT8_LINEAR, INT8, FP8_LINEAR -> 0;
         };
     }
 
@@ -531,7 +531,7 @@ final class TorchScriptLowering {
 
     private String linear(List<Value> in) {
         @Nullable Value bias = in.size() == 3 ? in.get(2) : null;
-        if (precision == Precision.INT8_LINEAR
+        if ((precision == Precision.INT8_LINEAR || precision == Precision.INT8)
                 && isWeight(in.get(1))
                 && (bias == null || isWeight(bias))
                 && in.get(1).dtype() == DType.F32) {

@@ -14,6 +14,9 @@ final class LinearWeights {
 
     private static final float INT8_MAX = 127f;
 
+    /** Leaves room for the sum of the products in 32 bits. */
+    private static final double MOST_STEPS = 1 << 30;
+
     private LinearWeights() {}
 
     /** The elements as F32. */
@@ -54,10 +57,10 @@ final class LinearWeights {
         return out;
     }
 
-    /** The steps of a weight [out,in] in int8, one per output channel: s = max|w|/127, F32 [out]. */
+    /** The steps of a weight [out,…] in int8, one per output channel: s = max|w|/127, F32 [out]. */
     static ByteBuffer int8Scales(HostTensor t) {
         int rows = Math.toIntExact(t.shape()[0]);
-        int columns = Math.toIntExact(t.shape()[1]);
+        int columns = Math.toIntExact(t.elementCount() / rows);
         FloatBuffer in = toF32(t).asFloatBuffer();
         ByteBuffer scales = allocate(4L * rows);
         for (int r = 0; r < rows; r++) {
@@ -84,6 +87,32 @@ final class LinearWeights {
             }
         }
         return weight;
+    }
+
+    /** A kernel [out,in,…] rounded to the steps of its output channels, I8, in the same order. */
+    static ByteBuffer int8Kernel(HostTensor t) {
+        int rows = Math.toIntExact(t.shape()[0]);
+        int columns = Math.toIntExact(t.elementCount() / rows);
+        FloatBuffer in = toF32(t).asFloatBuffer();
+        ByteBuffer scales = int8Scales(t);
+        ByteBuffer kernel = allocate((long) rows * columns);
+        for (int i = 0; i < rows * columns; i++) {
+            kernel.put(i, (byte) Math.rint(in.get(i) / scales.getFloat(4 * (i / columns))));
+        }
+        return kernel;
+    }
+
+    /** A bias [out] in the steps of a convolution's sums, which are those of input times kernel: I32 [out]. */
+    static ByteBuffer int8Bias(HostTensor bias, HostTensor kernel, float inputStep) {
+        int rows = Math.toIntExact(bias.elementCount());
+        FloatBuffer in = toF32(bias).asFloatBuffer();
+        ByteBuffer scales = int8Scales(kernel);
+        ByteBuffer out = allocate(4L * rows);
+        for (int i = 0; i < rows; i++) {
+            double steps = in.get(i) / ((double) inputStep * scales.getFloat(4 * i));
+            out.putInt(4 * i, (int) Math.rint(Math.max(-MOST_STEPS, Math.min(MOST_STEPS, steps))));
+        }
+        return out;
     }
 
     private static IntToDoubleFunction reader(HostTensor t) {

@@ -21,8 +21,8 @@ public final class OnnxExport {
      *
      * @param graph what to write
      * @param weights one tensor per parameter
-     * @param precision {@link Precision#FP32}, or {@link Precision#INT8_LINEAR}, which uses Microsoft's
-     *     MatMulIntegerToFloat
+     * @param precision {@link Precision#FP32}, or {@link Precision#INT8_LINEAR} or {@link Precision#INT8}, which use
+     *     Microsoft's MatMulIntegerToFloat
      * @param file is replaced if it exists; its folder must exist
      * @throws TeleWorldException of category USER if a weight is missing or has another shape, of category BACKEND if
      *     the precision cannot be written, of category RESOURCE if the file cannot be
@@ -33,7 +33,7 @@ public final class OnnxExport {
 
     static void write(Graph graph, Weights weights, Precision precision, Path file, long inlineLimit) {
         ProgramChecks.requirePrecision(
-                OnnxRuntimeProvider.NAME, EnumSet.of(Precision.FP32, Precision.INT8_LINEAR), precision);
+                OnnxRuntimeProvider.NAME, EnumSet.of(Precision.FP32, Precision.INT8_LINEAR, Precision.INT8), precision);
         ProgramChecks.requireWeights(graph, weights);
         OnnxModel model = OnnxLowering.lower(graph, weights, precision);
         try {

@@ -29,7 +29,7 @@ import java.util.Set;
 final class OnnxTensorRuntime implements TensorRuntime {
 
     private static final Set<Precision> PRECISIONS =
-            Collections.unmodifiableSet(EnumSet.of(Precision.FP32, Precision.INT8_LINEAR));
+            Collections.unmodifiableSet(EnumSet.of(Precision.FP32, Precision.INT8_LINEAR, Precision.INT8));
 
     private final OrtEnvironment environment;
     private final Device device;

@@ -2,6 +2,7 @@ package io.teleworld.testkit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.teleworld.error.ResourceClosedException;
 import io.teleworld.error.TeleWorldException;
@@ -22,6 +23,7 @@ import io.teleworld.runtime.RunSequence;
 import io.teleworld.runtime.Scope;
 import io.teleworld.runtime.TensorRuntime;
 import io.teleworld.runtime.Weights;
+import io.teleworld.runtime.support.RangeRecorder;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import io.teleworld.tensor.Tensor;
@@ -82,7 +84,7 @@ public abstract class TensorRuntimeContract {
             case FP32 -> 1e-4;
             case FP16 -> 0.01;
             case BF16 -> 0.04;
-            case INT8_LINEAR, FP8_LINEAR -> 0.05;
+            case INT8_LINEAR, INT8, FP8_LINEAR -> 0.05;
         };
     }
 
@@ -176,6 +178,57 @@ public abstract class TensorRuntimeContract {
                                 .isLessThanOrEqualTo(tolerance(p)));
                     }
                 }));
+    }
+
+    /** In INT8, convolutions whose ranges are known stay close to the oracle, in a stream of frames too. */
+    @Test
+    final void convolutionsWithRangesStayClose() {
+        assumeThat(runtime.precisions()).contains(Precision.INT8);
+        Draw d = new Draw("pictures", 11);
+        GraphCase c = pictures(d);
+        Map<String, HostTensor> weights = new LinkedHashMap<>(c.weights());
+        try (Scope scope = Scope.root("ranges");
+                RangeRecorder recorder = new RangeRecorder(reference, c.graph(), c.asWeights());
+                Program exact = reference.compile(c.graph(), c.asWeights(), Precision.FP32)) {
+            ProgramState looked = recorder.newState(scope);
+            ProgramState kept = exact.newState(scope);
+            Map<String, Tensor> expected = Map.of();
+            for (int i = 0; i < 2; i++) {
+                assertThat(recorder.run(c.inputs(), looked, RunOptions.DEFAULT, scope))
+                        .containsOnlyKeys(c.graph().outputs().keySet());
+                expected = exact.run(c.inputs(), kept, RunOptions.DEFAULT, scope);
+            }
+            assertThat(recorder.ranges()).hasSize(5);
+            recorder.ranges().forEach((weight, ranges) -> weights.putAll(ranges.stored(weight)));
+            try (Program p = runtime.compile(c.graph(), Weights.of(weights), Precision.INT8)) {
+                ProgramState state = p.newState(scope);
+                p.run(c.inputs(), state, RunOptions.DEFAULT, scope);
+                Map<String, Tensor> actual = p.run(c.inputs(), state, RunOptions.DEFAULT, scope);
+                expected.forEach((name, e) -> assertThat(TensorAssertions.relativeError(get(actual, name), e))
+                        .as("relative error of %s", name)
+                        .isLessThanOrEqualTo(tolerance(Precision.INT8)));
+            }
+        }
+    }
+
+    /** Two frames through a convolution, a memory block, and a convolution whose result is read twice. */
+    private static GraphCase pictures(Draw d) {
+        Value x = d.input("x", DType.F32, Shape.of(2, 8, 6, 10), () -> d.r.nextDouble(-1, 1));
+        Value y = d.b.relu(d.b.conv2d(x, d.weight(-0.2, 0.2, 16, 8, 3, 3), d.weight(-0.3, 0.3, 16), 1, 1));
+        State.Register memory =
+                new State.Register("memory", DType.F32, y.shape().with(0, Dim.of(1)));
+        Value past = d.b.slice(d.b.concat(0, d.b.readState(memory), y), 0, 0, -1);
+        d.b.writeState(memory, d.b.slice(y, 0, -1, Op.Slice.TO_END));
+        List<Value> in = new ArrayList<>(List.of(y, past));
+        for (long channels : new long[] {32, 16, 16}) {
+            in.add(d.weight(-0.15, 0.15, 16, channels, 3, 3));
+            in.add(d.weight(-0.3, 0.3, 16));
+        }
+        y = d.b.apply(new Op.MemoryBlock(), in).get(0);
+        Value last = d.b.conv2d(y, d.weight(-0.2, 0.2, 12, 16, 3, 3), null, 1, 1);
+        d.b.output("negative", d.b.relu(d.b.neg(last)));
+        d.b.output("plain", last);
+        return d.done();
     }
 
     /** A precision that a runtime does not list is refused by name. */

@@ -25,6 +25,7 @@ import picocli.CommandLine.Spec;
             TrainSuperResolution.class,
             AverageWeights.class,
             ExportModel.class,
+            CalibratePackage.class,
             TrainTiny.class
         })
 public final class Train implements Runnable {

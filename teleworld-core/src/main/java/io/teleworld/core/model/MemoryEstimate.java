@@ -77,7 +77,7 @@ public record MemoryEstimate(long weightBytes, long stateBytes, long activationB
             int size = switch (precision) {
                 case FP32 -> 4;
                 case FP16, BF16 -> matrix ? 2 : 4;
-                case INT8_LINEAR -> linear.contains(v) ? 1 : 4;
+                case INT8_LINEAR, INT8 -> linear.contains(v) ? 1 : 4;
                 case FP8_LINEAR -> linear.contains(v) ? 1 : matrix ? 2 : 4;
             };
             total = plus(total, times(v.shape().elementCount().known(), size));

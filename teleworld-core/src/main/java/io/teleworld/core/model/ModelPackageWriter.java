@@ -9,11 +9,13 @@ import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.core.weights.Conversions;
 import io.teleworld.core.weights.Safetensors;
 import io.teleworld.error.ModelFormatException;
+import io.teleworld.runtime.ActivationRange;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import tools.jackson.databind.SerializationFeature;
@@ -33,6 +35,7 @@ public final class ModelPackageWriter {
     }
 
     private static final String INDEX = "model_index.json";
+    private static final String WEIGHTS = "diffusion_pytorch_model.safetensors";
     private static final JsonMapper JSON =
             JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
 
@@ -121,6 +124,29 @@ public final class ModelPackageWriter {
         return this;
     }
 
+    /**
+     * Adds the ranges of activations to the weights of a network that is there, in place of those that it has.
+     *
+     * @param folder such as {@code vae}
+     * @param ranges by name of the weight
+     */
+    public ModelPackageWriter ranges(String folder, Map<String, ActivationRange.OfLayer> ranges) throws IOException {
+        Path file = root.resolve(folder).resolve(WEIGHTS);
+        Safetensors there = Safetensors.of(file.toString(), Files.readAllBytes(file));
+        Map<String, HostTensor> all = new LinkedHashMap<>();
+        for (String name : there.names()) {
+            if (!ActivationRange.isRange(name, there.names())) {
+                all.put(name, there.tensor(name));
+            }
+        }
+        ranges.forEach((weight, r) -> all.putAll(r.stored(weight)));
+        // Who has opened the package may still read the old file.
+        Path temp = file.resolveSibling(WEIGHTS + ".tmp");
+        Safetensors.write(temp, all, there.metadata());
+        Files.move(temp, file, StandardCopyOption.REPLACE_EXISTING);
+        return this;
+    }
+
     private ModelPackageWriter added(
             String folder, String type, Object config, Map<String, HostTensor> weights, Storage storage)
             throws IOException {
@@ -151,7 +177,7 @@ public final class ModelPackageWriter {
                 }
             }
         });
-        Safetensors.write(root.resolve(folder).resolve("diffusion_pytorch_model.safetensors"), stored, metadata);
+        Safetensors.write(root.resolve(folder).resolve(WEIGHTS), stored, metadata);
         return this;
     }
 

@@ -4,6 +4,7 @@ import io.teleworld.error.ModelFormatException;
 import io.teleworld.graph.Graph;
 import io.teleworld.graph.Shape;
 import io.teleworld.graph.TensorType;
+import io.teleworld.runtime.ActivationRange;
 import io.teleworld.runtime.Weights;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.HostTensor;
@@ -295,8 +296,9 @@ public final class WeightFiles implements Weights {
         Set<String> there = names();
         List<String> missing =
                 wanted.keySet().stream().filter(n -> !there.contains(n)).toList();
-        List<String> unexpected =
-                there.stream().filter(n -> !wanted.containsKey(n)).toList();
+        List<String> unexpected = there.stream()
+                .filter(n -> !wanted.containsKey(n) && !ActivationRange.isRange(n, wanted.keySet()))
+                .toList();
         List<String> otherShape = there.stream()
                 .filter(n -> wanted.containsKey(n) && !Arrays.equals(shape(n), wanted.get(n)))
                 .map(n -> n + " is " + Arrays.toString(shape(n)) + " instead of " + Arrays.toString(wanted.get(n)))

@@ -22,6 +22,7 @@ import io.teleworld.core.weights.Safetensors;
 import io.teleworld.core.weights.WeightFiles;
 import io.teleworld.error.ModelFormatException;
 import io.teleworld.graph.Graph;
+import io.teleworld.runtime.ActivationRange;
 import io.teleworld.tensor.HostTensor;
 import java.io.IOException;
 import java.net.URL;
@@ -165,6 +166,26 @@ final class ModelPackageTest {
         assertThatThrownBy(() -> ModelPackage.open(ModelFiles.directory(dir)))
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageContaining("../../x.safetensors");
+    }
+
+    @Test
+    void weightsMayBringRangesOfActivations() throws IOException {
+        ModelPackage without = ModelPackage.open(ModelFiles.directory(dir));
+        String weight = without.decoderGraph().parameters().keySet().stream()
+                .filter(n -> n.endsWith("conv.2.weight"))
+                .findFirst()
+                .orElseThrow();
+        ActivationRange.OfLayer ranges =
+                new ActivationRange.OfLayer(new ActivationRange(0, 2), new ActivationRange(-1, 1));
+        ModelPackageWriter.into(dir, Map.of()).ranges("vae", Map.of(weight, ranges));
+        ModelPackage with = ModelPackage.open(ModelFiles.directory(dir));
+        assertThat(ActivationRange.of(with.vaeWeights(), weight)).contains(ranges);
+        assertThat(with.parameters()).isEqualTo(without.parameters());
+        // Of a layer that there is not, they are refused like any other tensor.
+        ModelPackageWriter.into(dir, Map.of()).ranges("vae", Map.of("decoder.99.weight", ranges));
+        assertThatThrownBy(() -> ModelPackage.open(ModelFiles.directory(dir)))
+                .isInstanceOf(ModelFormatException.class)
+                .hasMessageContaining("decoder.99.weight.input_range");
     }
 
     @Test
