@@ -12,8 +12,6 @@ import java.util.function.IntToDoubleFunction;
 /** Turns weights into the layouts and element types of the kernels. Stateless. */
 final class LinearWeights {
 
-    private static final float INT8_MAX = 127f;
-
     /** Leaves room for the sum of the products in 32 bits. */
     private static final double MOST_STEPS = 1 << 30;
 
@@ -57,28 +55,28 @@ final class LinearWeights {
         return out;
     }
 
-    /** The steps of a weight [out,…] in int8, one per output channel: s = max|w|/127, F32 [out]. */
-    static ByteBuffer int8Scales(HostTensor t) {
+    /** The steps of a weight [out,…] in int8, one per output channel: s = max|w|/largest, F32 [out]. */
+    static ByteBuffer int8Scales(HostTensor t, int largest) {
         int rows = Math.toIntExact(t.shape()[0]);
         int columns = Math.toIntExact(t.elementCount() / rows);
         FloatBuffer in = toF32(t).asFloatBuffer();
         ByteBuffer scales = allocate(4L * rows);
         for (int r = 0; r < rows; r++) {
-            float largest = 0;
+            float extreme = 0;
             for (int c = 0; c < columns; c++) {
-                largest = Math.max(largest, Math.abs(in.get(r * columns + c)));
+                extreme = Math.max(extreme, Math.abs(in.get(r * columns + c)));
             }
-            scales.putFloat(4 * r, largest == 0 ? 1 : largest / INT8_MAX);
+            scales.putFloat(4 * r, extreme == 0 ? 1 : extreme / largest);
         }
         return scales;
     }
 
     /** A weight [out,in] rounded to those steps, I8 [in,out]. */
-    static ByteBuffer int8(HostTensor t) {
+    static ByteBuffer int8(HostTensor t, int largest) {
         int rows = Math.toIntExact(t.shape()[0]);
         int columns = Math.toIntExact(t.shape()[1]);
         FloatBuffer in = toF32(t).asFloatBuffer();
-        ByteBuffer scales = int8Scales(t);
+        ByteBuffer scales = int8Scales(t, largest);
         ByteBuffer weight = allocate((long) rows * columns);
         for (int r = 0; r < rows; r++) {
             float scale = scales.getFloat(4 * r);
@@ -90,11 +88,11 @@ final class LinearWeights {
     }
 
     /** A kernel [out,in,…] rounded to the steps of its output channels, I8, in the same order. */
-    static ByteBuffer int8Kernel(HostTensor t) {
+    static ByteBuffer int8Kernel(HostTensor t, int largest) {
         int rows = Math.toIntExact(t.shape()[0]);
         int columns = Math.toIntExact(t.elementCount() / rows);
         FloatBuffer in = toF32(t).asFloatBuffer();
-        ByteBuffer scales = int8Scales(t);
+        ByteBuffer scales = int8Scales(t, largest);
         ByteBuffer kernel = allocate((long) rows * columns);
         for (int i = 0; i < rows * columns; i++) {
             kernel.put(i, (byte) Math.rint(in.get(i) / scales.getFloat(4 * (i / columns))));
@@ -103,10 +101,10 @@ final class LinearWeights {
     }
 
     /** A bias [out] in the steps of a convolution's sums, which are those of input times kernel: I32 [out]. */
-    static ByteBuffer int8Bias(HostTensor bias, HostTensor kernel, float inputStep) {
+    static ByteBuffer int8Bias(HostTensor bias, HostTensor kernel, float inputStep, int largest) {
         int rows = Math.toIntExact(bias.elementCount());
         FloatBuffer in = toF32(bias).asFloatBuffer();
-        ByteBuffer scales = int8Scales(kernel);
+        ByteBuffer scales = int8Scales(kernel, largest);
         ByteBuffer out = allocate(4L * rows);
         for (int i = 0; i < rows; i++) {
             double steps = in.get(i) / ((double) inputStep * scales.getFloat(4 * i));

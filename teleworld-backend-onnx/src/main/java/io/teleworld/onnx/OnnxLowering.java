@@ -83,6 +83,7 @@ final class OnnxLowering {
     private final Map<Value, List<String>> quantised = new HashMap<>();
     private final Int8Convolutions int8Convolutions;
     private final Map<Value, String> bytes = new HashMap<>();
+    private final int largestWeight = Int8WeightRange.largest();
 
     private OnnxLowering(Graph graph, Weights weights, Precision precision) {
         this.graph = graph;
@@ -396,12 +397,15 @@ final class OnnxLowering {
         List<String> in = new ArrayList<>(List.of(bytes(x, q.input())));
         in.addAll(steps(q.input()));
         in.add(initializer(
-                unique(base + "/kernel"), DType.I8, w.shape().known(), () -> LinearWeights.int8Kernel(kernel.get())));
+                unique(base + "/kernel"),
+                DType.I8,
+                w.shape().known(),
+                () -> LinearWeights.int8Kernel(kernel.get(), largestWeight)));
         in.add(initializer(
                 unique(base + "/scale"),
                 DType.F32,
                 new long[] {channels},
-                () -> LinearWeights.int8Scales(kernel.get())));
+                () -> LinearWeights.int8Scales(kernel.get(), largestWeight)));
         in.add(zeros(channels));
         in.addAll(steps(q.output()));
         if (n.inputs().size() == 3) {
@@ -411,7 +415,7 @@ final class OnnxLowering {
                     DType.I32,
                     new long[] {channels},
                     () -> LinearWeights.int8Bias(
-                            weights.get(bias.name()), kernel.get(), q.input().step())));
+                            weights.get(bias.name()), kernel.get(), q.input().step(), largestWeight)));
         }
         Value y = q.result();
         String made = unique(name(y) + "/bytes");
@@ -468,12 +472,12 @@ final class OnnxLowering {
                     key + "/scale",
                     DType.F32,
                     new long[] {columns},
-                    () -> LinearWeights.int8Scales(weights.get(w.name())));
+                    () -> LinearWeights.int8Scales(weights.get(w.name()), largestWeight));
             return initializer(
                     key,
                     DType.I8,
                     new long[] {w.dim(1).known(), columns},
-                    () -> LinearWeights.int8(weights.get(w.name())));
+                    () -> LinearWeights.int8(weights.get(w.name()), largestWeight));
         });
         List<String> in =
                 new ArrayList<>(List.of(q.get(0), weight, q.get(1), weight + "/scale", q.get(2), zeros(columns)));
