@@ -152,7 +152,7 @@ record PackageParts(ModelPackage files, Prompts prompts) implements WorldParts {
                 world.frameRate(),
                 world.controls(),
                 MemoryOptions.DEFAULT,
-                1,
+                WorldParts.tasksAtOnce(runtime.devices().get(0), options.threads()),
                 System::nanoTime,
                 nativeBytes);
         return new Loaded(

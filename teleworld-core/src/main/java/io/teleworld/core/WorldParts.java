@@ -12,6 +12,7 @@ import io.teleworld.core.network.VideoTransformer;
 import io.teleworld.core.network.VideoTransformerConfig;
 import io.teleworld.error.TeleWorldException;
 import io.teleworld.graph.Graph;
+import io.teleworld.runtime.Device;
 import io.teleworld.runtime.Precision;
 import io.teleworld.runtime.Program;
 import io.teleworld.runtime.Scope;
@@ -78,6 +79,18 @@ interface WorldParts {
         Map<String, Long> extents = new HashMap<>();
         graph.inputSymbols().forEach(s -> extents.put(s, s.equals("frames") ? frames : 1L));
         return MemoryEstimate.of(graph, options.precision().orElse(packaged), extents);
+    }
+
+    /**
+     * How many tasks of a session run at once: on the host two, if there are two processors for them, because parts of
+     * the networks run on one thread. What a session shows does not depend on it.
+     *
+     * @param device the runtime's
+     * @param threads for one operator, or 0 for as many as there are processors
+     */
+    static int tasksAtOnce(Device device, int threads) {
+        int each = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+        return device.id().equals(Device.CPU) && each > 1 ? 2 : 1;
     }
 
     /** Compiles a network; the scope owns it. */
