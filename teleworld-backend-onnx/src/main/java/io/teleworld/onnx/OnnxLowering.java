@@ -266,6 +266,9 @@ final class OnnxLowering {
             convolution(n, c);
         } else if (op instanceof Op.Relu && int8Convolutions.makes(n.output())) {
             return; // the convolution before it ends at 0
+        } else if (op instanceof Op.Concat
+                && int8Convolutions.concatenation(n.output()).isPresent()) {
+            return; // made of bytes where it is read
         } else if (op instanceof Op.Attention a) {
             plain(
                     n,
@@ -430,10 +433,30 @@ final class OnnxLowering {
 
     /** A value in steps, made once; what a convolution in int8 makes is there already. */
     private String bytes(Value x, Int8Convolutions.Steps steps) {
-        return bytes.computeIfAbsent(x, v -> {
-            List<String> in = new ArrayList<>(List.of(name(v)));
+        String known = bytes.get(x);
+        if (known != null) {
+            return known;
+        }
+        Optional<Node> joined = int8Convolutions.concatenation(x);
+        String made;
+        if (joined.isPresent()) {
+            List<String> parts = joined.get().inputs().stream()
+                    .map(part -> quantised(part, steps))
+                    .toList();
+            made = unique(x.name() + "/bytes");
+            node("Concat", "", made, List.of(made), parts, attribute("axis", 1));
+        } else {
+            made = quantised(x, steps);
+        }
+        bytes.put(x, made);
+        return made;
+    }
+
+    private String quantised(Value x, Int8Convolutions.Steps steps) {
+        return shared(name(x) + " in " + steps, key -> {
+            List<String> in = new ArrayList<>(List.of(name(x)));
             in.addAll(steps(steps));
-            String made = unique(name(v) + "/bytes");
+            String made = unique(name(x) + "/bytes");
             node("QuantizeLinear", "", made, List.of(made), in);
             return made;
         });
