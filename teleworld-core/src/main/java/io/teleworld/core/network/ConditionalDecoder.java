@@ -57,6 +57,19 @@ public final class ConditionalDecoder {
             Value frames,
             Dim batch,
             Dim groups) {
+        Value cells = cells(b, prefix, config, latents, frames, batch, groups);
+        return config.patch() == 1 ? cells : b.depthToSpace(cells, config.patch());
+    }
+
+    /** As {@link #apply}, but pictures as cells of {@code patch}² pixels: [n,3·patch²,…], by colour, row and column. */
+    static Value cells(
+            GraphBuilder b,
+            String prefix,
+            SuperResolutionConfig.Decoder config,
+            Value latents,
+            Value frames,
+            Dim batch,
+            Dim groups) {
         return new ConditionalDecoder(b, prefix, config, batch, groups).decoded(latents, frames);
     }
 
@@ -83,8 +96,7 @@ public final class ConditionalDecoder {
             x = layers.convolution(x, next, 1, false);
         }
         x = again(layers.relu(x));
-        x = layers.convolution(x, 3L * config.patch() * config.patch(), 1, true);
-        return config.patch() == 1 ? x : b.depthToSpace(x, config.patch());
+        return layers.convolution(x, 3L * config.patch() * config.patch(), 1, true);
     }
 
     /** Channels of a group's pictures, ordered by colour, frame, row and column: [n,3·4·p²,h,w]. */

@@ -142,6 +142,14 @@ public final class SuperResolutionNet {
                 velocity.dim(1),
                 velocity.dim(3),
                 velocity.dim(4));
+        int patch = config.decoder().patch();
+        if (config.residual() && config.colour() == ColourCorrection.Method.NONE && patch % config.scale() == 0) {
+            // Added cell by cell, the large pictures are put together once instead of twice.
+            Value cells =
+                    ConditionalDecoder.cells(b, "decoder.", config.decoder(), latents, frames, batch, Dim.of(groups));
+            cells = b.add(cells, bicubicCells(b, frames, config.scale(), patch));
+            return patch == 1 ? cells : b.depthToSpace(cells, patch);
+        }
         Value y = ConditionalDecoder.apply(b, "decoder.", config.decoder(), latents, frames, batch, Dim.of(groups));
         if (!config.residual() && config.colour() == ColourCorrection.Method.NONE) {
             return y;
@@ -155,33 +163,41 @@ public final class SuperResolutionNet {
 
     /** Bicubic enlargement (a = −½, half-pixel centres, borders continued) of [n,3,H,W], as one convolution. */
     static Value bicubic(GraphBuilder b, Value x, int scale) {
-        if (scale == 1) {
-            return x;
-        }
-        int phases = scale * scale;
-        float[] kernel = new float[3 * phases * TAPS * TAPS];
-        for (int phase = 0; phase < phases; phase++) {
-            int row = phase / scale;
-            double[] v = taps((row + 0.5) / scale - 0.5);
-            double[] u = taps((phase % scale + 0.5) / scale - 0.5);
-            for (int c = 0; c < 3; c++) {
-                for (int i = 0; i < TAPS; i++) {
-                    for (int j = 0; j < TAPS; j++) {
-                        kernel[((c * phases + phase) * TAPS + i) * TAPS + j] = (float) (v[i] * u[j]);
+        return scale == 1 ? x : b.depthToSpace(bicubicCells(b, x, scale, scale), scale);
+    }
+
+    /**
+     * The same as cells of {@code cell}² large pixels: [n,3·cell²,H·scale/cell,W·scale/cell], by colour, row and column.
+     *
+     * @param cell a multiple of the scale
+     */
+    private static Value bicubicCells(GraphBuilder b, Value x, int scale, int cell) {
+        int stride = cell / scale;
+        int size = stride + TAPS - 1;
+        float[] kernel = new float[3 * cell * cell * size * size];
+        for (int c = 0; c < 3; c++) {
+            for (int row = 0; row < cell; row++) {
+                double[] v = taps((row % scale + 0.5) / scale - 0.5);
+                for (int column = 0; column < cell; column++) {
+                    double[] u = taps((column % scale + 0.5) / scale - 0.5);
+                    int first = ((c * cell + row) * cell + column) * size * size;
+                    for (int i = 0; i < TAPS; i++) {
+                        for (int j = 0; j < TAPS; j++) {
+                            kernel[first + (row / scale + i) * size + column / scale + j] = (float) (v[i] * u[j]);
+                        }
                     }
                 }
             }
         }
         Value padded = b.pad(x, Op.PadMode.EDGE, 0, 0, 2, 2, 0, 0, 2, 2);
-        Value all = b.conv(
+        return b.conv(
                 padded,
-                b.constant(kernel, 3L * phases, 1, TAPS, TAPS),
+                b.constant(kernel, 3L * cell * cell, 1, size, size),
                 null,
-                List.of(1, 1),
+                List.of(stride, stride),
                 List.of(0, 0, 0, 0),
                 List.of(1, 1),
                 3);
-        return b.depthToSpace(all, scale);
     }
 
     /** A picture alone: input {@code frames} [n,3,H,W], output {@code enlarged}; what super-resolution is compared with. */
