@@ -61,7 +61,7 @@ public final class ConditionalDecoder {
         return config.patch() == 1 ? cells : b.depthToSpace(cells, config.patch());
     }
 
-    /** As {@link #apply}, but pictures as cells of {@code patch}² pixels: [n,3·patch²,…], by colour, row and column. */
+    /** As {@link #apply}, but pictures as cells of the decoder's patch² pixels: [n,3·patch²,…], by colour, row and column. */
     static Value cells(
             GraphBuilder b,
             String prefix,
