@@ -1,5 +1,6 @@
 package io.teleworld.runtime;
 
+import io.teleworld.error.TeleWorldException;
 import io.teleworld.tensor.DType;
 import io.teleworld.tensor.FloatFormats;
 import io.teleworld.tensor.HostTensor;
@@ -61,7 +62,7 @@ public record ActivationRange(float low, float high) {
      * The ranges of a layer, if both are there.
      *
      * @param weight name of its weight
-     * @throws IllegalArgumentException if one of them is no range; names it
+     * @throws TeleWorldException of category USER if one of them is no range; names it
      */
     public static Optional<OfLayer> of(Weights weights, String weight) {
         Set<String> names = weights.names();
@@ -74,12 +75,13 @@ public record ActivationRange(float low, float high) {
     private static ActivationRange read(Weights weights, String name) {
         HostTensor t = weights.get(name);
         if (t.elementCount() != 2) {
-            throw new IllegalArgumentException(name + " has " + t.elementCount() + " elements; a range has 2");
+            throw new TeleWorldException(
+                    TeleWorldException.Category.USER, name + " has " + t.elementCount() + " elements; a range has 2");
         }
         try {
             return new ActivationRange(element(t, 0), element(t, 1));
         } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException(name + ": " + e.getMessage(), e);
+            throw new TeleWorldException(TeleWorldException.Category.USER, name + ": " + e.getMessage(), e);
         }
     }
 

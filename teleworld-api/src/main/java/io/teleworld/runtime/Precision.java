@@ -11,9 +11,9 @@ public enum Precision {
     /** Linear layers with int8 weights (per output channel) and dynamically quantised int8 activations, the rest fp32. */
     INT8_LINEAR,
     /**
-     * As INT8_LINEAR, and convolutions whose weights come with an {@link ActivationRange} of input and output have int8 weights (per
-     * output channel) and activations in 256 even steps over these ranges, where the runtime has such a convolution; it
-     * computes the others, and on other runtimes all, in fp32.
+     * As INT8_LINEAR, and convolutions whose weights come with an {@link ActivationRange} of input and output have int8
+     * weights (per output channel) and activations in 256 even steps over these ranges, where the runtime has such a
+     * convolution; it computes the others, and on other runtimes all, in fp32.
      */
     INT8,
     /**

@@ -2,7 +2,9 @@ package io.teleworld.runtime;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.teleworld.error.TeleWorldException;
 import io.teleworld.tensor.HostTensor;
 import java.util.HashMap;
 import java.util.Map;
@@ -50,12 +52,12 @@ class ActivationRangeTest {
     void aDamagedRangeIsNamed() {
         Map<String, HostTensor> stored = new HashMap<>(RANGES.stored("w"));
         stored.put("w.input_range", HostTensor.ofFloats(new float[] {1, 2}, 2));
-        assertThatIllegalArgumentException()
-                .isThrownBy(() -> ActivationRange.of(Weights.of(stored), "w"))
-                .withMessageContaining("w.input_range");
+        assertThatThrownBy(() -> ActivationRange.of(Weights.of(stored), "w"))
+                .isInstanceOf(TeleWorldException.class)
+                .hasMessageContaining("w.input_range");
         stored.put("w.input_range", HostTensor.ofFloats(new float[3], 3));
-        assertThatIllegalArgumentException()
-                .isThrownBy(() -> ActivationRange.of(Weights.of(stored), "w"))
-                .withMessageContaining("3 elements");
+        assertThatThrownBy(() -> ActivationRange.of(Weights.of(stored), "w"))
+                .isInstanceOf(TeleWorldException.class)
+                .hasMessageContaining("3 elements");
     }
 }

@@ -1,5 +1,6 @@
 package io.teleworld.onnx;
 
+import io.teleworld.error.TeleWorldException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,7 +15,7 @@ import java.util.Set;
  */
 final class Int8WeightRange {
 
-    /** Sets the range by hand, to measure what the narrow one costs, or for a model that is exported for other processors. */
+    /** Sets the range by hand: to measure what the narrow one costs, or for a model that other processors will run. */
     static final String PROPERTY = "teleworld.onnx.int8Weights";
 
     static final int WIDE = 127;
@@ -32,7 +33,9 @@ final class Int8WeightRange {
             return Detected.LARGEST;
         }
         if (asked != WIDE && asked != NARROW) {
-            throw new IllegalArgumentException(PROPERTY + " is " + asked + "; allowed are " + NARROW + " and " + WIDE);
+            throw new TeleWorldException(
+                    TeleWorldException.Category.USER,
+                    PROPERTY + " is " + asked + "; allowed are " + NARROW + " and " + WIDE);
         }
         return asked;
     }

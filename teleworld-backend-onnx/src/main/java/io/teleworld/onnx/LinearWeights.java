@@ -75,13 +75,11 @@ final class LinearWeights {
     static ByteBuffer int8(HostTensor t, int largest) {
         int rows = Math.toIntExact(t.shape()[0]);
         int columns = Math.toIntExact(t.shape()[1]);
-        FloatBuffer in = toF32(t).asFloatBuffer();
-        ByteBuffer scales = int8Scales(t, largest);
+        ByteBuffer rounded = int8Kernel(t, largest);
         ByteBuffer weight = allocate((long) rows * columns);
         for (int r = 0; r < rows; r++) {
-            float scale = scales.getFloat(4 * r);
             for (int c = 0; c < columns; c++) {
-                weight.put(c * rows + r, (byte) Math.rint(in.get(r * columns + c) / scale));
+                weight.put(c * rows + r, rounded.get(r * columns + c));
             }
         }
         return weight;

@@ -1,8 +1,9 @@
 package io.teleworld.onnx;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.teleworld.error.TeleWorldException;
 import io.teleworld.tensor.HostTensor;
 import java.nio.ByteBuffer;
 import java.util.List;
@@ -51,10 +52,10 @@ class Int8WeightRangeTest {
         String before = System.getProperty(Int8WeightRange.PROPERTY);
         try {
             System.setProperty(Int8WeightRange.PROPERTY, "100");
-            assertThatIllegalArgumentException()
-                    .isThrownBy(Int8WeightRange::largest)
-                    .withMessageContaining("100")
-                    .withMessageContaining("63 and 127");
+            assertThatThrownBy(Int8WeightRange::largest)
+                    .isInstanceOf(TeleWorldException.class)
+                    .hasMessageContaining("100")
+                    .hasMessageContaining("63 and 127");
         } finally {
             if (before == null) {
                 System.clearProperty(Int8WeightRange.PROPERTY);

@@ -6,6 +6,7 @@ import io.teleworld.WorldFrame;
 import io.teleworld.WorldModel;
 import io.teleworld.WorldStart;
 import io.teleworld.core.evaluate.Bootstrap;
+import io.teleworld.core.evaluate.ImageMetrics;
 import io.teleworld.error.TeleWorldException;
 import io.teleworld.worlds.TrajectoryKind;
 import java.nio.file.Path;
@@ -78,7 +79,7 @@ final class StylesReport extends Evaluation {
                         without = s == 0 ? last : without;
                         red[s][i] = 100 * redShare(last);
                         light[s][i] = brightness(last);
-                        change[s][i] = rootMeanSquare(last, without);
+                        change[s][i] = 255 * Math.sqrt(ImageMetrics.meanSquaredError(last, without));
                         if (i < rows) {
                             grid.add(told.get(s), last);
                         }
@@ -140,14 +141,5 @@ final class StylesReport extends Evaluation {
             sum += b & 0xff;
         }
         return (double) sum / image.rgb().length;
-    }
-
-    private static double rootMeanSquare(RgbImage a, RgbImage b) {
-        double sum = 0;
-        for (int i = 0; i < a.rgb().length; i++) {
-            double d = (a.rgb()[i] & 0xff) - (b.rgb()[i] & 0xff);
-            sum += d * d;
-        }
-        return Math.sqrt(sum / a.rgb().length);
     }
 }

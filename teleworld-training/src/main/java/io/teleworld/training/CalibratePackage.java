@@ -18,6 +18,7 @@ import io.teleworld.runtime.Scope;
 import io.teleworld.runtime.TensorRuntime;
 import io.teleworld.runtime.TensorRuntimeProvider;
 import io.teleworld.runtime.support.RangeRecorder;
+import io.teleworld.training.data.AutoencodedFrames;
 import io.teleworld.training.data.GroundTruthClip;
 import io.teleworld.training.data.WalkClips;
 import java.io.IOException;
@@ -167,14 +168,7 @@ final class CalibratePackage implements Callable<Integer> {
 
     private static LatentFrame noisy(LatentFrame latent, SplittableRandom random) {
         float[] values = latent.values().clone();
-        double squares = 0;
-        for (float v : values) {
-            squares += (double) v * v;
-        }
-        double deviation = NOISE * Math.sqrt(squares / values.length);
-        for (int i = 0; i < values.length; i++) {
-            values[i] += (float) (deviation * random.nextGaussian());
-        }
+        AutoencodedFrames.disturb(values, NOISE, random);
         return new LatentFrame(latent.channels(), latent.height(), latent.width(), values);
     }
 }

@@ -125,7 +125,8 @@ public final class ModelPackageWriter {
     }
 
     /**
-     * Adds the ranges of activations to the weights of a network that is there, in place of those that it has.
+     * Adds the ranges of activations to the weights of a network that is there, in place of those that it has. A package
+     * that was opened before must be opened again: its weights are read when they are asked for.
      *
      * @param folder such as {@code vae}
      * @param ranges by name of the weight
@@ -140,7 +141,7 @@ public final class ModelPackageWriter {
             }
         }
         ranges.forEach((weight, r) -> all.putAll(r.stored(weight)));
-        // Who has opened the package may still read the old file.
+        // Should writing fail, the old file is still there.
         Path temp = file.resolveSibling(WEIGHTS + ".tmp");
         Safetensors.write(temp, all, there.metadata());
         Files.move(temp, file, StandardCopyOption.REPLACE_EXISTING);

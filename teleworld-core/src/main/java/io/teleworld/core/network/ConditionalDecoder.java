@@ -41,27 +41,15 @@ public final class ConditionalDecoder {
                 Dim.of(3),
                 Dim.of(height * p),
                 Dim.of(width * p));
-        b.output("decoded", apply(b, "", config, latents, frames, Dim.of(1), groups));
+        b.output("decoded", pictures(b, config, cells(b, "", config, latents, frames, Dim.of(1), groups)));
         return b.build();
     }
 
     /**
-     * Decodes {@code latents} [batch·groups,C,h,w] with {@code frames} [batch·groups·4,3,h·p,w·p]; in a stream batch is 1,
-     * else every clip starts without memory.
+     * Decodes {@code latents} [batch·groups,C,h,w] with {@code frames} [batch·groups·4,3,h·p,w·p] to pictures in cells of
+     * the decoder's patch² pixels: [batch·groups·4,3·patch²,…], by colour, row and column. In a stream batch is 1, else
+     * every clip starts without memory.
      */
-    static Value apply(
-            GraphBuilder b,
-            String prefix,
-            SuperResolutionConfig.Decoder config,
-            Value latents,
-            Value frames,
-            Dim batch,
-            Dim groups) {
-        Value cells = cells(b, prefix, config, latents, frames, batch, groups);
-        return config.patch() == 1 ? cells : b.depthToSpace(cells, config.patch());
-    }
-
-    /** As {@link #apply}, but pictures as cells of the decoder's patch² pixels: [n,3·patch²,…], by colour, row and column. */
     static Value cells(
             GraphBuilder b,
             String prefix,
@@ -71,6 +59,11 @@ public final class ConditionalDecoder {
             Dim batch,
             Dim groups) {
         return new ConditionalDecoder(b, prefix, config, batch, groups).decoded(latents, frames);
+    }
+
+    /** Puts pictures together from their cells. */
+    static Value pictures(GraphBuilder b, SuperResolutionConfig.Decoder config, Value cells) {
+        return config.patch() == 1 ? cells : b.depthToSpace(cells, config.patch());
     }
 
     private Value decoded(Value latents, Value frames) {

@@ -142,16 +142,16 @@ public final class SuperResolutionNet {
                 velocity.dim(1),
                 velocity.dim(3),
                 velocity.dim(4));
+        Value cells = ConditionalDecoder.cells(b, "decoder.", config.decoder(), latents, frames, batch, Dim.of(groups));
+        boolean corrected = config.colour() != ColourCorrection.Method.NONE;
         int patch = config.decoder().patch();
-        if (config.residual() && config.colour() == ColourCorrection.Method.NONE && patch % config.scale() == 0) {
+        boolean added = config.residual() && !corrected && patch % config.scale() == 0;
+        if (added) {
             // Added cell by cell, the large pictures are put together once instead of twice.
-            Value cells =
-                    ConditionalDecoder.cells(b, "decoder.", config.decoder(), latents, frames, batch, Dim.of(groups));
             cells = b.add(cells, bicubicCells(b, frames, config.scale(), patch));
-            return patch == 1 ? cells : b.depthToSpace(cells, patch);
         }
-        Value y = ConditionalDecoder.apply(b, "decoder.", config.decoder(), latents, frames, batch, Dim.of(groups));
-        if (!config.residual() && config.colour() == ColourCorrection.Method.NONE) {
+        Value y = ConditionalDecoder.pictures(b, config.decoder(), cells);
+        if (added || !config.residual() && !corrected) {
             return y;
         }
         Value enlarged = bicubic(b, frames, config.scale());

@@ -3,6 +3,7 @@ package io.teleworld.core.network;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
+import static org.assertj.core.api.Assertions.within;
 
 import io.teleworld.core.TinyModel;
 import io.teleworld.core.network.VideoAutoencoderConfig.Stage;
@@ -247,6 +248,46 @@ final class SuperResolutionTest {
             difference += Math.abs(Math.max(-1, Math.min(1, own[i])) - plain[i]) / own.length;
         }
         assertThat(difference).isBetween(1e-6, 0.1);
+    }
+
+    /** Of cells that are as large as one small pixel, and of cells that are as large as four. */
+    @Test
+    void aDecoderThatSaysNothingLeavesTheBicubicEnlargement() {
+        leavesTheBicubicEnlargement(SMALL);
+        List<Stage> flat = List.of(new Stage(5, 1, 1, 4), new Stage(4, 1, 1, 1));
+        leavesTheBicubicEnlargement(new SuperResolutionConfig(
+                2,
+                SMALL.projection(),
+                SMALL.transformer(),
+                new SuperResolutionConfig.Decoder(2, flat, 4, false, 4, 0),
+                true,
+                ColourCorrection.Method.NONE));
+    }
+
+    private void leavesTheBicubicEnlargement(SuperResolutionConfig config) {
+        Graph graph = SuperResolutionNet.clipGraph(config, H, W, 1, Attention.NEIGHBOURS);
+        Map<String, float[]> start = SuperResolutionNet.initialise(config, 3);
+        String last = "decoder.decoder." + SuperResolutionNet.lastLayer(config) + ".";
+        Map<String, HostTensor> weights = new HashMap<>();
+        graph.parameters().forEach((n, v) -> {
+            float[] values = Objects.requireNonNull(start.get(n), n);
+            long[] shape = v.shape().known();
+            weights.put(n, HostTensor.ofFloats(n.startsWith(last) ? new float[values.length] : values, shape));
+        });
+        assertThat(weights).containsKey(last + "weight");
+        float[] video = video(4);
+        float[] own = run(
+                Goldens.compile(graph, Weights.of(weights)),
+                Map.of("frames", HostTensor.ofFloats(video, 1, 4, 3, H, W)),
+                "enlarged");
+        float[] plain = run(
+                Goldens.compile(SuperResolutionNet.bicubicGraph(2, H, W), Weights.of(Map.of())),
+                Map.of("frames", HostTensor.ofFloats(video, 4, 3, H, W)),
+                "enlarged");
+        assertThat(own).hasSameSizeAs(plain);
+        for (int i = 0; i < own.length; i++) {
+            assertThat(Math.max(-1, Math.min(1, own[i]))).isCloseTo(plain[i], within(1e-5f));
+        }
     }
 
     @Test

@@ -98,16 +98,25 @@ public final class AutoencodedFrames implements AutoCloseable {
         return out;
     }
 
-    private Tensor noisy(Tensor latents, double noise, SplittableRandom random) {
-        float[] values = TorchTensors.toFloats(latents);
+    /**
+     * Adds Gaussian noise to latents, in place.
+     *
+     * @param noise its deviation over their root mean square
+     */
+    public static void disturb(float[] latents, double noise, SplittableRandom random) {
         double squares = 0;
-        for (float v : values) {
+        for (float v : latents) {
             squares += (double) v * v;
         }
-        double deviation = noise * Math.sqrt(squares / values.length);
-        for (int i = 0; i < values.length; i++) {
-            values[i] += (float) (deviation * random.nextGaussian());
+        double deviation = noise * Math.sqrt(squares / latents.length);
+        for (int i = 0; i < latents.length; i++) {
+            latents[i] += (float) (deviation * random.nextGaussian());
         }
+    }
+
+    private Tensor noisy(Tensor latents, double noise, SplittableRandom random) {
+        float[] values = TorchTensors.toFloats(latents);
+        disturb(values, noise, random);
         long[] shape = {1, latents.size(1), latents.size(2), latents.size(3), latents.size(4)};
         return TorchTensors.to(TorchTensors.ofFloats(values, shape), decoder.deviceId());
     }
